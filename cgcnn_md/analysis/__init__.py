@@ -1,0 +1,1 @@
+"""What a stored embedding says: clusters, populations, structure, maps. Nothing here needs torch."""

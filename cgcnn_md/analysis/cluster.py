@@ -1,0 +1,299 @@
+"""Clusters in the embedding: as many as density valleys part, and one where none does."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from cgcnn_md.frame import Floats, Ints
+
+_GRID = 200
+_BANDWIDTH = 0.3  # of the narrower group's standard deviation
+_FEWEST = 30  # points without which a group is not a group
+_REFINE = 3  # times that the valleys are found again from the points they part
+_FLAT = 1.25  # the floor of a valley: density up to so many times its least
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why there are as many clusters as there are.
+
+    Parameters
+    ----------
+    n_clusters
+        Clusters found.
+    n_coordinates
+        Slow coordinates that survived on held-out time, in which clusters were sought.
+    valley
+        Of every pair of clusters, density in the valley over that of the lower peak; largest, so the weakest parting.
+    stability
+        Adjusted Rand index between clusters found on all data and on halves of the time, least of both.
+    bic_gain
+        Bayesian information criterion of one Gaussian minus that of the mixture, per point.
+    verdict
+        The result in words.
+    """
+
+    n_clusters: int
+    n_coordinates: int
+    valley: float
+    stability: float
+    bic_gain: float
+    verdict: str
+
+
+@dataclass(frozen=True, eq=False)
+class Valley:
+    """What parts two groups: their linear discriminant and where the density along it is least.
+
+    Parameters
+    ----------
+    axis
+        Discriminant, shape (n,); it points from the first group to the second.
+    threshold
+        Middle of the valley along it.
+    ratio
+        Density in the valley over that of the lower peak: 0 for well parted groups, 1 where no valley is.
+    """
+
+    axis: Floats
+    threshold: float
+    ratio: float
+
+    @classmethod
+    def between(cls, a: Floats, b: Floats) -> Valley:
+        """Find the valley between two groups of points, of shapes (n_a, n) and (n_b, n)."""
+        pooled = np.atleast_2d((np.cov(a.T) * len(a) + np.cov(b.T) * len(b)) / (len(a) + len(b)))
+        pooled = pooled + 1e-6 * np.trace(pooled) / len(pooled) * np.eye(len(pooled))
+        axis = np.linalg.solve(pooled, b.mean(axis=0) - a.mean(axis=0))
+        pa, pb = a @ axis, b @ axis
+        low, high = float(np.median(pa)), float(np.median(pb))
+        if not high > low:
+            return cls(axis, low, 1.0)
+        width = _BANDWIDTH * max(min(pa.std(), pb.std()), 1e-12)
+        margin = (high - low) * 0.5
+        edges = np.linspace(low - margin, high + margin, _GRID + 1)
+        counts = np.histogram(np.concatenate([pa, pb]), edges)[0].astype(float)
+        centres = (edges[1:] + edges[:-1]) / 2
+        kernel = np.exp(-0.5 * ((centres[:, None] - centres) / width) ** 2)
+        density = (kernel / kernel.sum(axis=0)) @ counts
+        left = int(np.argmax(np.where(centres < (low + high) / 2, density, -1.0)))
+        right = int(np.argmax(np.where(centres >= (low + high) / 2, density, -1.0)))
+        between = density[left : right + 1]
+        # a valley may be flat: its middle moves less than its lowest point
+        floor = np.flatnonzero(between <= _FLAT * between.min())
+        threshold = float(centres[left + floor].mean())
+        return cls(axis, threshold, float(between.min() / max(min(density[left], density[right]), 1e-300)))
+
+
+class ValleyMixture(ClusterMixin, BaseEstimator):  # type: ignore[misc]
+    """Gaussian mixture with too many components, merged where no density valley parts them.
+
+    Parameters
+    ----------
+    n_components
+        Components to start from.
+    n_clusters
+        Clusters wanted; None lets the valleys decide.
+    depth
+        A valley is one where the density falls below this share of the lower peak.
+    seed
+        Seed of the mixture.
+
+    Attributes
+    ----------
+    mixture_
+        The fitted mixture.
+    valleys_
+        Valley between every two clusters, by pair.
+    n_clusters_
+        Clusters found.
+    valley_
+        Largest valley ratio that is left between two clusters; 0 for one cluster.
+    labels_
+        Cluster of every point fitted.
+    """
+
+    def __init__(
+        self, n_components: int = 8, *, n_clusters: int | None = None, depth: float = 0.5, seed: int = 0
+    ) -> None:
+        self.n_components = n_components
+        self.n_clusters = n_clusters
+        self.depth = depth
+        self.seed = seed
+
+    def fit(self, X: NDArray[np.floating], y: None = None) -> Self:
+        """Fit to points of shape (n, n_coordinates)."""
+        points = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        n = int(np.clip(len(points) // _FEWEST, 1, max(self.n_components, self.n_clusters or 1)))
+        self.mixture_ = GaussianMixture(n, random_state=self.seed, reg_covar=1e-6 * max(float(points.var()), 1e-12))
+        with warnings.catch_warnings():
+            # EM that stops a little early still gives components to merge
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.mixture_.fit(points)
+        component = self.mixture_.predict(points)
+        groups = [[c] for c in range(n) if (component == c).any()]
+        members = [np.flatnonzero(component == g[0]) for g in groups]
+        ratios: dict[tuple[int, int], float] = {}
+        keys = list(range(len(groups)))
+        fresh = len(groups)
+        while len(keys) > 1:
+            for i, a in enumerate(keys):
+                for b in keys[i + 1 :]:
+                    if (a, b) not in ratios:
+                        ratios[a, b] = _parting(points[members[a]], points[members[b]])
+            pair = max(((a, b) for i, a in enumerate(keys) for b in keys[i + 1 :]), key=lambda p: ratios[p])
+            enough = ratios[pair] < self.depth if self.n_clusters is None else len(keys) <= self.n_clusters
+            if enough:
+                break
+            groups.append(groups[pair[0]] + groups[pair[1]])
+            members.append(np.concatenate([members[pair[0]], members[pair[1]]]))
+            keys = [k for k in keys if k not in pair] + [fresh]
+            fresh += 1
+        keys.sort(key=lambda k: -len(members[k]))
+        self.valleys_: dict[tuple[int, int], Valley] = {}
+        self.valley_ = max(
+            (ratios[min(a, b), max(a, b)] for i, a in enumerate(keys) for b in keys[i + 1 :]), default=0.0
+        )
+        self.n_clusters_ = len(keys)
+        self.labels_ = np.zeros(len(points), dtype=np.int64)
+        for cluster, key in enumerate(keys):
+            self.labels_[members[key]] = cluster
+        for _ in range(_REFINE):
+            groups_now = [points[self.labels_ == c] for c in range(self.n_clusters_)]
+            if min(len(g) for g in groups_now) < _FEWEST:
+                break
+            self.valleys_ = {
+                (a, b): Valley.between(groups_now[a], groups_now[b])
+                for a in range(self.n_clusters_)
+                for b in range(a + 1, self.n_clusters_)
+            }
+            self.labels_ = self._assign(points)
+        return self
+
+    def _assign(self, points: Floats) -> Ints:
+        """Give each point to the cluster on whose side of most valleys it lies."""
+        wins = np.zeros((len(points), self.n_clusters_))
+        for (a, b), valley in self.valleys_.items():
+            side = np.tanh(points @ valley.axis - valley.threshold)
+            won = np.sign(side) + 1e-3 * side  # the margin only breaks ties
+            wins[:, b] += won
+            wins[:, a] -= won
+        labels: Ints = wins.argmax(axis=1)
+        return labels
+
+    def predict(self, X: NDArray[np.floating]) -> Ints:
+        """Give the cluster of each point, shape (n,)."""
+        check_is_fitted(self)
+        return self._assign(validate_data(self, X, dtype=np.float64, reset=False))
+
+
+def _parting(a: Floats, b: Floats) -> float:
+    return 1.0 if min(len(a), len(b)) < _FEWEST else Valley.between(a, b).ratio
+
+
+@dataclass(eq=False)
+class SpeciesClusters:
+    """Clusters of one species: which coordinates count, and the fitted mixture (None for one environment)."""
+
+    columns: Ints
+    mixture: ValleyMixture | None
+    evidence: Evidence
+    n_clusters: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.n_clusters = self.evidence.n_clusters
+
+    def predict(self, embedding: NDArray[np.floating]) -> Ints:
+        """Give the cluster of each atom, shape (n_atoms,); -1 where the embedding is not finite."""
+        labels = np.full(len(embedding), -1, dtype=np.int64)
+        good = np.isfinite(embedding).all(axis=1)
+        if self.mixture is None:
+            labels[good] = 0
+        elif good.any():
+            labels[good] = self.mixture.predict(embedding[good][:, self.columns])
+        return labels
+
+
+def find_clusters(
+    embedding: NDArray[np.floating], autocorrelation: Floats, when: NDArray[np.integer], *,
+    n_clusters: int | None = None, survive: float = 0.3, seed: int = 0,
+) -> SpeciesClusters:  # fmt: skip
+    """Find the environments of one species.
+
+    Parameters
+    ----------
+    embedding
+        Sampled slow coordinates, shape (n_points, n).
+    autocorrelation
+        Of each coordinate on held-out time, shape (n,).
+    when
+        Frame of every point, shape (n_points,).
+    n_clusters
+        Clusters wanted; None lets the data decide.
+    survive
+        Coordinates with less held-out autocorrelation are noise and not looked at.
+    seed
+        Seed of the mixture.
+
+    Returns
+    -------
+    SpeciesClusters
+        With the evidence. In doubt the smaller number: clusters that are not found again on both halves of
+        the time are merged.
+    """
+    points = np.asarray(embedding, dtype=np.float64)
+    columns = np.flatnonzero((autocorrelation > survive) & (points.std(axis=0) > 1e-9))
+    if n_clusters is not None and len(columns) == 0:
+        columns = np.arange(min(2, points.shape[1]))
+    if len(columns) == 0 or n_clusters == 1:
+        slowest = float(autocorrelation.max(initial=0.0))
+        why = (
+            f"one environment only: no coordinate keeps its value over one lag (largest autocorrelation {slowest:.2f})"
+        )
+        return SpeciesClusters(columns, None, Evidence(1, 0, 0.0, 1.0, 0.0, why))
+    chosen = points[:, columns]
+    wanted = n_clusters
+    while True:
+        mixture = ValleyMixture(n_clusters=wanted, seed=seed).fit(chosen)
+        found = mixture.n_clusters_
+        stability = _stability(chosen, when, mixture, seed) if found > 1 else 1.0
+        if n_clusters is not None or found == 1 or stability >= 0.8:
+            break
+        wanted = found - 1
+    alone = GaussianMixture(1, random_state=seed).fit(chosen)
+    gain = float(alone.bic(chosen) - mixture.mixture_.bic(chosen)) / len(chosen)
+    if found == 1:
+        why = f"one environment only: no density valley in {_coordinates(len(columns))}"
+        return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
+    why = (
+        f"{found} environments in {_coordinates(len(columns))}, found again on halves of the time (ARI {stability:.2f})"
+    )
+    evidence = Evidence(found, len(columns), mixture.valley_, stability, gain, why)
+    return SpeciesClusters(columns, mixture, evidence)
+
+
+def _coordinates(n: int) -> str:
+    return "the one slow coordinate" if n == 1 else f"the {n} slow coordinates"
+
+
+def _stability(points: Floats, when: NDArray[np.integer], whole: ValleyMixture, seed: int) -> float:
+    """Agreement of the clusters of all data with those of either half of the time."""
+    middle = np.median(when)
+    halves = [when <= middle, when > middle]
+    scores = []
+    for half in halves:
+        if half.sum() < 4 * _FEWEST:
+            continue
+        part = ValleyMixture(n_clusters=whole.n_clusters_, seed=seed).fit(points[half])
+        scores.append(adjusted_rand_score(whole.labels_, part.predict(points)))
+    return float(min(scores, default=1.0))

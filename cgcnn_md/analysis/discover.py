@@ -1,0 +1,171 @@
+"""From a stored embedding to clusters of every species, over all systems, and back into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
+from cgcnn_md.frame import Ints
+from cgcnn_md.kinetic_map import KineticMap
+from cgcnn_md.store import Store
+
+_SAMPLE = 20_000  # points per species that clusters are sought in
+
+
+@dataclass(frozen=True, eq=False)
+class Discovery:
+    """Clusters of every species.
+
+    Parameters
+    ----------
+    by_species
+        What was found for each species, in the order of the cluster numbers.
+    first
+        Number of each species' first cluster; numbers are global.
+    """
+
+    by_species: dict[str, SpeciesClusters]
+    first: dict[str, int]
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters of all species together."""
+        return sum(found.n_clusters for found in self.by_species.values())
+
+
+def slow_coordinates(values: NDArray[np.float32], mapping: KineticMap, *, hidden: bool) -> NDArray[np.float64]:
+    """Give the slow coordinates of stored atoms of one species, mapping raw features where those are stored."""
+    if hidden:
+        return mapping(values)
+    return np.asarray(values[:, : mapping.weights.shape[1]], dtype=np.float64)
+
+
+def sample_species(
+    stores: Sequence[Store], name: str, *, size: int = _SAMPLE, seed: int = 0
+) -> tuple[NDArray[np.float32], Ints]:
+    """Draw atom-frames of one species evenly from all systems.
+
+    Parameters
+    ----------
+    stores
+        The systems.
+    name
+        Species.
+    size
+        Atom-frames wanted.
+    seed
+        Seed of the draw.
+
+    Returns
+    -------
+    values, when
+        Stored vectors, shape (n, n_features), and place in time of each in units of its run, shape (n,):
+        frames of different systems and runs are comparable.
+    """
+    rng = np.random.default_rng(seed)
+    atoms = [np.flatnonzero(s.species == name) for s in stores]
+    total = sum(len(a) * s.n_frames for a, s in zip(atoms, stores, strict=True))
+    share = min(1.0, size / max(total, 1))
+    values, when = [], []
+    for store, mine in zip(stores, atoms, strict=True):
+        if len(mine) == 0:
+            continue
+        for frames in store.done_units():
+            n_frames = frames.stop - frames.start
+            picked = np.flatnonzero(rng.random(n_frames * len(mine)) < share)
+            if len(picked) == 0:
+                continue
+            block = store.embedding(frames)
+            frame, atom = np.divmod(picked, len(mine))
+            drawn = block[frame, mine[atom]]
+            good = np.isfinite(drawn).all(axis=1)
+            values.append(drawn[good])
+            relative = (frame[good] + frames.start) * 1_000_000 // store.n_frames
+            when.append(relative.astype(np.int64))
+    if not values:
+        return np.zeros((0, stores[0].features), dtype=np.float32), np.zeros(0, dtype=np.int64)
+    return np.concatenate(values), np.concatenate(when)
+
+
+def discover(
+    stores: Sequence[Store], maps: Mapping[str, KineticMap], *, hidden: bool = False, n_clusters: int | None = None,
+    seed: int = 0,
+) -> Discovery:  # fmt: skip
+    """Find the clusters of every species in what is stored.
+
+    Parameters
+    ----------
+    stores
+        The systems; clusters are common to all.
+    maps
+        Kinetic map of each species.
+    hidden
+        Whether raw features are stored in place of slow coordinates.
+    n_clusters
+        Clusters per species; None lets the data decide.
+    seed
+        Seed of sample and mixture.
+    """
+    by_species, first, at = {}, {}, 0
+    names = sorted(set().union(*(set(s.species.tolist()) for s in stores)))
+    for name in names:
+        values, when = sample_species(stores, name, seed=seed)
+        if len(values) == 0:
+            continue
+        points = slow_coordinates(values, maps[name], hidden=hidden)
+        found = find_clusters(points, maps[name].autocorrelation, when, n_clusters=n_clusters, seed=seed)
+        by_species[name], first[name] = found, at
+        at += found.n_clusters
+    discovery = Discovery(by_species, first)
+    _order_by_population(discovery, stores, maps, hidden)
+    return discovery
+
+
+def _order_by_population(
+    discovery: Discovery, stores: Sequence[Store], maps: Mapping[str, KineticMap], hidden: bool
+) -> None:
+    """Store the labels, and renumber the clusters of each species by falling population."""
+    counts = np.zeros(discovery.n_clusters, dtype=np.int64)
+    for store in stores:
+        for frames in store.done_units():
+            labels = label_block(discovery, store, store.embedding(frames), maps, hidden)
+            counts += np.bincount(labels[labels >= 0], minlength=len(counts))
+            store.write_clusters(frames.start, labels)
+    rank = np.arange(len(counts))
+    for name, found in discovery.by_species.items():
+        mine = slice(discovery.first[name], discovery.first[name] + found.n_clusters)
+        order = np.argsort(-counts[mine], kind="stable")
+        rank[mine][order] = np.arange(found.n_clusters) + mine.start
+    if np.array_equal(rank, np.arange(len(counts))):
+        return
+    for store in stores:
+        for frames in store.done_units():
+            labels = store.clusters(frames)
+            store.write_clusters(frames.start, np.where(labels >= 0, rank[labels], -1))
+
+
+def label_block(
+    discovery: Discovery,
+    store: Store,
+    values: NDArray[np.float32],
+    maps: Mapping[str, KineticMap],
+    hidden: bool,
+) -> NDArray[np.int16]:
+    """Label a block of stored vectors, shape (frames, n_atoms, n_features), with shape (frames, n_atoms)."""
+    labels = np.full(values.shape[:2], -1, dtype=np.int16)
+    for name, found in discovery.by_species.items():
+        mine = np.flatnonzero(store.species == name)
+        if len(mine) == 0:
+            continue
+        flat = values[:, mine].reshape(-1, values.shape[2])
+        finite = np.isfinite(flat).all(axis=1)
+        own = np.full(len(flat), -1, dtype=np.int64)
+        if finite.any():
+            points = slow_coordinates(flat[finite], maps[name], hidden=hidden)
+            own[finite] = found.predict(points) + discovery.first[name]
+        labels[:, mine] = own.reshape(len(values), len(mine))
+    return labels

@@ -1,0 +1,95 @@
+"""One flag for every setting of `cgcnn_md.config`: name, help, panel; types and defaults come from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INPUT, MODEL, TRAINING, OUTPUT, MACHINE = "Input", "Model", "Training", "Output", "Machine"
+PANELS = (INPUT, MODEL, TRAINING, OUTPUT, MACHINE)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How one setting is spelled on the command line.
+
+    Parameters
+    ----------
+    names
+        Option names, e.g. ``("-k", "--neighbours")``.
+    panel
+        Heading of `--help` under which it stands.
+    help
+        What it is, with its unit.
+    text
+        Placeholder for a value that is given as text and parsed here; None for plain types.
+    """
+
+    names: tuple[str, ...]
+    panel: str
+    help: str
+    text: str | None = None
+
+
+FLAGS: dict[str, Flag] = {
+    # ReadConfig
+    "select": Flag(("--select",), INPUT, "Atoms that get an embedding, as an MDAnalysis selection; default all."),
+    "environment": Flag(
+        ("--environment",), INPUT, "Atoms that may be neighbours, as an MDAnalysis selection; default all."
+    ),
+    "start": Flag(("--start",), INPUT, "First frame, counted from 0; negative counts from the end."),
+    "stop": Flag(("--stop",), INPUT, "Frame before which reading ends."),
+    "step": Flag(("--step",), INPUT, "Read every n-th frame."),
+    "begin": Flag(("-b", "--begin"), INPUT, "First time to read, ps."),
+    "end": Flag(("-e", "--end"), INPUT, "Last time to read, ps, included."),
+    "dt": Flag(("--dt",), INPUT, "Time between the frames of the file, ps, where the file does not hold it."),
+    "species_from": Flag(("--species-from",), INPUT, "Where each atom's element or bead type comes from."),
+    "type_map": Flag(
+        ("--type-map",),
+        INPUT,
+        "Species by atom type or name: '1=Si,2=O'.",
+        "TYPE=SPECIES,...",
+    ),
+    "on_bad_frame": Flag(
+        ("--on-bad-frame",),
+        INPUT,
+        "What to do at a frame that cannot be read: stop with exit code 4, or skip it.",
+    ),
+    # ModelConfig
+    "k": Flag(("-k", "--neighbours"), MODEL, "Neighbours per atom. Below 20, fcc and hcp look the same."),
+    "cutoff": Flag(("--cutoff",), MODEL, "Largest distance of a neighbour, Å."),
+    "width": Flag(("--width",), MODEL, "Hidden features per atom."),
+    "layers": Flag(("--layers",), MODEL, "Gated convolutions: how many hops an atom sees."),
+    # TrainConfig
+    "view": Flag(
+        ("--view",),
+        TRAINING,
+        "What makes a pair: the same atom one lag later (time), a neighbour of the same species (space), "
+        "the same atom with jiggled coordinates (noise); auto takes time where there are frames enough.",
+    ),
+    "lag": Flag(
+        ("--lag",),
+        TRAINING,
+        "Time between the two of a pair: '10' (frames), '5ps', '0.1ns'; default chosen by the data.",
+        "FRAMES|TIME",
+    ),
+    "epochs": Flag(("--epochs",), TRAINING, "Most epochs; training stops earlier when validation stalls."),
+    "steps_per_epoch": Flag(("--steps-per-epoch",), TRAINING, "Optimiser steps in an epoch."),
+    "batch_atoms": Flag(("--batch-atoms",), TRAINING, "Atoms in one view of a batch."),
+    "learning_rate": Flag(("--learning-rate",), TRAINING, "Peak of the cosine schedule."),
+    "validation": Flag(
+        ("--validation",), TRAINING, "Share of the frames that is held out: a contiguous block at the end."
+    ),
+    "seed": Flag(("--seed",), TRAINING, "Seed of weights, sampling, clusters and map."),
+    # machine
+    "device": Flag(("--device",), MACHINE, "auto, cpu, cuda, or any torch device."),
+    "threads": Flag(("--threads",), MACHINE, "CPU threads; default all."),
+    # StoreConfig
+    "features": Flag(
+        ("--features",),
+        OUTPUT,
+        "Slow coordinates stored per atom, or 'hidden' for the encoder's raw features.",
+        "N|hidden",
+    ),
+    "dtype": Flag(("--dtype",), OUTPUT, "Number format of the stored embedding."),
+    "map_points": Flag(("--map-points",), OUTPUT, "Atoms drawn in the 2-D map, over all frames."),
+}

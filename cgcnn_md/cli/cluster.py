@@ -1,0 +1,26 @@
+"""`cgcnn-md cluster`: find the environments of a stored embedding again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cgcnn_md.cli._app import reporting
+from cgcnn_md.cli._options import Quiet, Result
+
+
+def cluster(
+    out: Result,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", "--clusters", min=1, help="Clusters per species; default chosen by the data."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Cluster a stored embedding anew, with its table, figures and report; prints OUT."""
+    from cgcnn_md import pipeline
+
+    with reporting(quiet) as progress:
+        pipeline.cluster(out, n=n, progress=progress)
+    print(out)

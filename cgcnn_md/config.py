@@ -1,0 +1,143 @@
+"""Every setting of a run, as plain records that go to `config.yaml` and into the model file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+View = Literal["auto", "time", "space", "noise"]
+
+
+@dataclass(frozen=True)
+class ReadConfig:
+    """What is read and which atoms count.
+
+    Parameters
+    ----------
+    select
+        MDAnalysis selection of the target atoms, which get an embedding.
+    environment
+        MDAnalysis selection of the atoms that may be neighbours; default all.
+    start, stop, step
+        Frames, as in a Python slice.
+    begin, end
+        First and last time in ps; `end` is included.
+    dt
+        Time between stored frames in ps, where the file does not hold it.
+    species_from
+        Where species come from: "auto", "element", "mass", "name" or "type".
+    type_map
+        Species by atom type or name, e.g. ``{"1": "Si", "2": "O"}``.
+    on_bad_frame
+        What to do at a frame that cannot be read: "error" or "skip".
+    """
+
+    select: str | None = None
+    environment: str | None = None
+    start: int | None = None
+    stop: int | None = None
+    step: int | None = None
+    begin: float | None = None
+    end: float | None = None
+    dt: float | None = None
+    species_from: Literal["auto", "element", "mass", "name", "type"] = "auto"
+    type_map: dict[str, str] | None = None
+    on_bad_frame: Literal["error", "skip"] = "error"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of the graphs and of the encoder.
+
+    Parameters
+    ----------
+    k
+        Neighbours per atom.
+    cutoff
+        Largest neighbour distance in Å.
+    width
+        Hidden features per atom.
+    layers
+        Gated convolutions, hence hops that an atom sees.
+    """
+
+    k: int = 20
+    cutoff: float = 10.0
+    width: int = 64
+    layers: int = 3
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the encoder is trained.
+
+    Parameters
+    ----------
+    view
+        What makes a pair: "time", "space", "noise", or "auto" for time where there are frames enough.
+    lag
+        Lag in frames; None lets the data choose.
+    lag_ps
+        Lag in ps, instead of `lag`.
+    epochs
+        Largest number of epochs; training stops early when validation no longer improves.
+    steps_per_epoch
+        Optimiser steps in an epoch.
+    batch_atoms
+        Budget of atoms in one view of a batch.
+    learning_rate
+        Peak of the cosine schedule.
+    validation
+        Share of the frames, a contiguous block at the end, that is held out.
+    seed
+        Seed of weights and sampling.
+    device
+        "auto", "cpu", "cuda" or any torch device.
+    threads
+        CPU threads; None for all.
+    """
+
+    view: View = "auto"
+    lag: int | None = None
+    lag_ps: float | None = None
+    epochs: int = 12
+    steps_per_epoch: int = 20
+    batch_atoms: int = 4000
+    learning_rate: float = 3e-3
+    validation: float = 0.3
+    seed: int = 0
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """What is written.
+
+    Parameters
+    ----------
+    features
+        Slow coordinates stored per atom, or "hidden" for the encoder's raw features.
+    dtype
+        "float32" or "float16".
+    map_points
+        Atom-frames drawn in the 2-D map.
+    """
+
+    features: int | Literal["hidden"] = 16
+    dtype: Literal["float32", "float16"] = "float32"
+    map_points: int = 5000
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one run."""
+
+    read: ReadConfig = field(default_factory=ReadConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the settings as nested plain types, for YAML or JSON."""
+        return asdict(self)

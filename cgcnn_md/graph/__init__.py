@@ -1,0 +1,6 @@
+"""Graphs of the k nearest periodic neighbours around target atoms, and batches of them."""
+
+from cgcnn_md.graph.batch import batch_graphs
+from cgcnn_md.graph.knn import KnnGraph, compact_block, edge_weight, knn_graph
+
+__all__ = ["KnnGraph", "batch_graphs", "compact_block", "edge_weight", "knn_graph"]

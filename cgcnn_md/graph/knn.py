@@ -1,0 +1,167 @@
+"""The graph of target atoms with just the surroundings that an encoder of some depth can see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.errors import InputError
+from cgcnn_md.frame import Floats, Frame, Ints
+from cgcnn_md.kernels.neighbours import CellList, complete_cell
+
+
+@dataclass(frozen=True, eq=False)
+class KnnGraph:
+    """Target atoms, their surroundings, and the edges between them.
+
+    Nodes are ordered by the hops that part them from the targets, so that a layer computes a leading slice only.
+
+    Parameters
+    ----------
+    nodes
+        Environment atom of every node, shape (n_nodes,); the targets come first, in the order asked for.
+    species
+        Species code of every node, shape (n_nodes,).
+    counts
+        ``counts[h]`` nodes lie within h hops of the targets; length hops + 1.
+    index
+        Neighbours as node numbers, nearest first, shape (counts[-2], k); 0 where masked.
+    distance
+        Distances in Å, shape (counts[-2], k); 0 where masked.
+    weight
+        Smooth edge weight in [0, 1], shape (counts[-2], k); 0 where masked.
+    """
+
+    nodes: Ints
+    species: NDArray[np.int16]
+    counts: tuple[int, ...]
+    index: NDArray[np.int32]
+    distance: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        arrays = (self.nodes, self.species, self.index, self.distance, self.weight)
+        return sum(a.nbytes for a in arrays)
+
+
+def edge_weight(distance: Floats, radius: Floats) -> Floats:
+    """Fade neighbours out before they leave: ``w = (1 - (d / r)^6)^2``.
+
+    Parameters
+    ----------
+    distance
+        Distances in Å, shape (n, k); inf where masked.
+    radius
+        Distance of the (k+1)-th neighbour or the cutoff in Å, shape (n,).
+
+    Returns
+    -------
+    Floats
+        Weights, shape (n, k): near 1 for near neighbours, 0 with zero slope at the radius, so that nothing
+        jumps when an atom becomes or ceases to be one of the k nearest.
+    """
+    ratio = np.minimum(distance / np.maximum(radius, 1e-12)[:, None], 1.0)
+    weight: Floats = (1.0 - ratio**6) ** 2
+    return weight
+
+
+def knn_graph(
+    frame: Frame, k: int, *, cutoff: float, hops: int = 1, targets: NDArray[np.int64] | None = None
+) -> KnnGraph:
+    """Connect target atoms, and the atoms they see, to their k nearest periodic images.
+
+    Parameters
+    ----------
+    frame
+        Snapshot; positions and cell in Å.
+    k
+        Neighbours per atom.
+    cutoff
+        Largest distance in Å at which an atom still counts as a neighbour.
+    hops
+        Convolutions that will follow: neighbours are built for atoms up to ``hops - 1`` away from a target.
+    targets
+        Atoms that get an embedding; None for all.
+
+    Returns
+    -------
+    KnnGraph
+        Cost and size follow the targets and their surroundings, except for one pass that bins all atoms.
+
+    Raises
+    ------
+    InputError
+        If a coordinate is not finite, or the box has no volume.
+    """
+    cells = CellList.of(frame)
+    n = len(frame)
+    if targets is None or (len(targets) == n and np.array_equal(targets, np.arange(n))):
+        index, distance, radius = cells.nearest(k, cutoff=cutoff)
+        nodes, counts = np.arange(n), (n,) * (hops + 1)
+    else:
+        number = np.full(n, -1, dtype=np.int64)  # environment atom -> node
+        shell = np.asarray(targets, dtype=np.int64)
+        number[shell] = np.arange(len(shell))
+        shells, found, sizes = [shell], [], [len(shell)]
+        for _ in range(hops):
+            rows = cells.nearest(k, cutoff=cutoff, centres=shell)
+            found.append(rows)
+            seen = np.unique(rows[0][rows[0] >= 0])
+            shell = seen[number[seen] < 0].astype(np.int64)
+            number[shell] = np.arange(len(shell)) + sum(sizes)
+            shells.append(shell)
+            sizes.append(len(shell))
+        nodes = np.concatenate(shells)
+        counts = tuple(int(c) for c in np.cumsum(sizes))
+        index, distance, radius = (np.concatenate([rows[a] for rows in found]) for a in range(3))
+        index = np.where(index >= 0, number[index], -1).astype(np.int32)
+    masked = index < 0
+    weight = np.where(masked, 0.0, edge_weight(distance, radius))
+    return KnnGraph(
+        nodes,
+        frame.species[nodes],
+        counts,
+        np.where(masked, 0, index).astype(np.int32),
+        np.where(masked, 0.0, distance).astype(np.float32),
+        weight.astype(np.float32),
+    )
+
+
+def compact_block(frame: Frame, targets: Ints, size: int, rng: np.random.Generator) -> Ints:
+    """Choose target atoms that lie together, so that they share their surroundings.
+
+    Parameters
+    ----------
+    frame
+        Snapshot to choose in.
+    targets
+        Atoms to choose from.
+    size
+        Atoms wanted; all targets where there are no more.
+    rng
+        Chooses the place.
+
+    Returns
+    -------
+    Ints
+        The `size` targets nearest (through the periodic box) to a random one, sorted.
+
+    Raises
+    ------
+    InputError
+        If there is no target atom.
+    """
+    if len(targets) == 0:
+        msg = "0 target atoms, wanted at least 1; choose another selection"
+        raise InputError(msg)
+    if len(targets) <= size:
+        return targets
+    cell = complete_cell(frame.cell, frame.pbc)
+    frac = (frame.positions[targets] - frame.positions[targets[rng.integers(len(targets))]]) @ np.linalg.inv(cell)
+    frac[:, frame.pbc] -= np.round(frac[:, frame.pbc])
+    distance = np.linalg.norm(frac @ cell, axis=1)
+    return np.sort(targets[np.argpartition(distance, size)[:size]])

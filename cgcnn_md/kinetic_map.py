@@ -1,0 +1,166 @@
+"""Linear map from encoder features to slow coordinates, with a timescale each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.frame import Floats
+
+RIDGE = 1e-3  # of the mean variance
+MAP_ARRAYS = ("mean", "weights", "autocorrelation", "fitted")
+_FEWEST = 2  # coordinates that are kept in any case: a map needs two
+_SPECTRUM_END = 0.1  # held-out autocorrelation below which a coordinate is noise
+
+
+@dataclass
+class LaggedMoments:
+    """Sums from which means and time-lagged covariances of pairs follow, gathered batch by batch.
+
+    Parameters
+    ----------
+    width
+        Numbers per sample.
+    n
+        Pairs so far.
+    """
+
+    width: int
+    n: int = 0
+    total: Floats = field(init=False)
+    same: Floats = field(init=False)
+    cross: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total = np.zeros(self.width)
+        self.same = np.zeros((self.width, self.width))
+        self.cross = np.zeros((self.width, self.width))
+
+    def add(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> None:
+        """Add pairs (x, y), each of shape (n_pairs, width); a pair counts in both directions."""
+        a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        self.n += len(a)
+        self.total += (a.sum(axis=0) + b.sum(axis=0)) / 2
+        self.same += (a.T @ a + b.T @ b) / 2
+        self.cross += (a.T @ b + b.T @ a) / 2
+
+    @property
+    def mean(self) -> Floats:
+        """Mean over both ends of all pairs, shape (width,)."""
+        return self.total / max(self.n, 1)
+
+    @property
+    def covariances(self) -> tuple[Floats, Floats]:
+        """Instantaneous and symmetrised lagged covariance, each of shape (width, width)."""
+        square = np.outer(self.mean, self.mean)
+        return self.same / max(self.n, 1) - square, self.cross / max(self.n, 1) - square
+
+
+@dataclass(frozen=True, eq=False)
+class KineticMap:
+    r"""Slow coordinates of one species.
+
+    With :math:`C_0` the covariance and :math:`C_\tau` the symmetrised lagged covariance of the features, the
+    columns solve :math:`C_\tau w = \lambda (C_0 + \epsilon) w`; a coordinate is scaled to variance
+    :math:`\lambda^2`, so that distances are kinetic distances (F. Noé, C. Clementi, J. Chem. Theory Comput. 11,
+    5002 (2015), doi:10.1021/acs.jctc.5b00553).
+
+    Parameters
+    ----------
+    mean
+        Mean feature, shape (width,).
+    weights
+        Columns of the map, slowest first, shape (width, n).
+    autocorrelation
+        Of each coordinate over one lag, on held-out pairs, shape (n,).
+    fitted
+        The same on the pairs the map was fitted to, shape (n,).
+    """
+
+    mean: Floats
+    weights: Floats
+    autocorrelation: Floats
+    fitted: Floats
+
+    def __call__(self, features: NDArray[np.floating]) -> Floats:
+        """Map features, shape (n_atoms, width), to slow coordinates, shape (n_atoms, n)."""
+        mapped: Floats = (np.asarray(features, dtype=np.float64) - self.mean) @ self.weights
+        return mapped
+
+    def timescale(self, lag: float) -> Floats:
+        """Give ``-lag / ln(autocorrelation)``, in the unit of lag; nan where it does not decay or does not exist."""
+        ac = np.where((self.autocorrelation > 0) & (self.autocorrelation < 1), self.autocorrelation, np.nan)
+        scale: Floats = -lag / np.log(ac)
+        return scale
+
+
+def fit_kinetic_map(train: LaggedMoments, held_out: LaggedMoments, n: int, *, ridge: float = RIDGE) -> KineticMap:
+    """Find the n slowest linear combinations of features.
+
+    Parameters
+    ----------
+    train
+        Moments of the pairs to fit.
+    held_out
+        Moments of pairs from other times, on which each coordinate's autocorrelation is measured.
+    n
+        Coordinates wanted; no more than features are returned.
+    ridge
+        Added to every variance, in units of the mean variance; damps directions that hardly vary.
+
+    Returns
+    -------
+    KineticMap
+        Coordinates in the order of their held-out autocorrelation, slowest first; fewer than n where the
+        spectrum ends before.
+    """
+    c0, ct = train.covariances
+    scale = float(np.trace(c0)) / len(c0)
+    if train.n < 2 or scale <= 1e-14:
+        return KineticMap(train.mean, np.zeros((len(c0), 1)), np.zeros(1), np.zeros(1))
+    values, vectors = np.linalg.eigh(c0 + ridge * scale * np.eye(len(c0)))
+    whiten = vectors / np.sqrt(np.maximum(values, ridge * scale))
+    slow, turn = np.linalg.eigh(whiten.T @ ct @ whiten)
+    pick = np.argsort(slow)[::-1][:n]
+    weights = whiten @ turn[:, pick]
+    weights /= np.sqrt(np.maximum(np.einsum("if,ij,jf->f", weights, c0, weights), 1e-30))
+    fitted = np.einsum("if,ij,jf->f", weights, ct, weights)
+    held = fitted
+    if held_out.n > 1:
+        v0, vt = held_out.covariances
+        variance = np.einsum("if,ij,jf->f", weights, v0, weights)
+        held = np.einsum("if,ij,jf->f", weights, vt, weights) / np.maximum(variance, 1e-30)
+    order = np.argsort(-held, kind="stable")
+    order = order[: max(int((held > _SPECTRUM_END).sum()), _FEWEST)]
+    weights, held, fitted = weights[:, order], held[order], fitted[order]
+    # the sign of an eigenvector is arbitrary: fix it, so that runs can be compared
+    weights = weights * np.sign(weights[np.abs(weights).argmax(axis=0), np.arange(weights.shape[1])])
+    return KineticMap(train.mean, weights * np.clip(held, 0.0, 1.0), held, fitted)
+
+
+def read_maps(path: Path) -> tuple[dict[str, KineticMap], dict[str, Any]]:
+    """Read the kinetic maps and the header of a model file, without torch.
+
+    Parameters
+    ----------
+    path
+        A ``model.safetensors``.
+
+    Returns
+    -------
+    maps, header
+        Kinetic map of each species, and what else the header says: lag (frames), dt (ps), view, config.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as opened:
+        header: dict[str, Any] = json.loads(opened.metadata()["cgcnn_md"])
+        maps = {
+            name: KineticMap(*(opened.get_tensor(f"map.{name}.{key}") for key in MAP_ARRAYS)) for name in header["maps"]
+        }
+    return maps, header

@@ -1,0 +1,103 @@
+"""One gated convolution in its factorised, tabulated form."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cgcnn_md.kernels.convolution import edge_terms, gated_sum
+
+_KNOTS = 512
+_NORM_EPS = 0.1  # a node with few, faint neighbours gets a faint message, not a normalised one
+
+
+class DistanceTable(nn.Module):
+    """Smooth function of distance, from Gaussians, evaluated at knots.
+
+    Parameters
+    ----------
+    width
+        Numbers per distance.
+    shortest, longest
+        Range of the Gaussians' centres in Å; distances outside it read the nearest end.
+    n_gaussians
+        Gaussians, evenly spaced; each as wide as the spacing.
+    """
+
+    def __init__(self, width: int, *, shortest: float, longest: float, n_gaussians: int = 48) -> None:
+        super().__init__()
+        self.shortest, self.longest = shortest, longest
+        self.linear = nn.Linear(n_gaussians, width)
+        knots = torch.linspace(shortest, longest, _KNOTS)
+        centres = torch.linspace(shortest, longest, n_gaussians)
+        spacing = (longest - shortest) / (n_gaussians - 1)
+        basis = torch.exp(-0.5 * ((knots[:, None] - centres) / spacing) ** 2)
+        self.register_buffer("basis", basis, persistent=False)
+
+    def forward(self) -> Tensor:
+        """Give the function at every knot, shape (n_knots, width)."""
+        table: Tensor = self.linear(self.basis)
+        return table
+
+    def place(self, distance: Tensor) -> Tensor:
+        """Give distances (Å) in units of knots, within [0, n_knots - 1]."""
+        unit = (distance - self.shortest) / (self.longest - self.shortest)
+        return unit.clamp(0.0, 1.0) * (_KNOTS - 1)
+
+
+class GatedConv(nn.Module):
+    r"""Gated convolution over the k nearest neighbours.
+
+    .. math::
+        z_{ij} = A v_i + B v_j + T(d_{ij}), \qquad
+        v_i' = v_i + \mathrm{Norm}\Big(\sum_j w_{ij}\,\sigma(z^{gate}_{ij})\,\mathrm{silu}(z^{core}_{ij})\Big)
+
+    This is CGCNN's convolution (T. Xie, J. C. Grossman, Phys. Rev. Lett. 120, 145301 (2018),
+    doi:10.1103/PhysRevLett.120.145301) with its one matrix split by what it multiplies: two products per
+    node and a function of one number in place of a product per edge.
+
+    Parameters
+    ----------
+    width
+        Features per node.
+    shortest, longest
+        Range of distances in Å that the table resolves.
+    """
+
+    def __init__(self, width: int, *, shortest: float, longest: float) -> None:
+        super().__init__()
+        self.centre = nn.Linear(width, 2 * width, bias=False)
+        self.neighbour = nn.Linear(width, 2 * width, bias=False)
+        self.table = DistanceTable(2 * width, shortest=shortest, longest=longest)
+        self.norm = nn.LayerNorm(width, eps=_NORM_EPS)
+
+    def message(self, v: Tensor, rows: int, index: Tensor, distance: Tensor, weight: Tensor) -> Tensor:
+        """Sum what the first `rows` nodes hear, before normalisation, shape (rows, width)."""
+        place = self.table.place(distance)
+        return gated_sum(self.centre(v[:rows]), self.neighbour(v), self.table(), index, place, weight)
+
+    def forward(self, v: Tensor, rows: int, index: Tensor, distance: Tensor, weight: Tensor) -> Tensor:
+        """Update the first `rows` nodes.
+
+        Parameters
+        ----------
+        v
+            Features of all nodes that the rows can see, shape (n_nodes, width).
+        rows
+            Leading nodes to update.
+        index, distance, weight
+            Edges of those nodes, each of shape (rows, k); distances in Å.
+
+        Returns
+        -------
+        Tensor
+            Shape (rows, width).
+        """
+        updated: Tensor = v[:rows] + self.norm(self.message(v, rows, index, distance, weight))
+        return updated
+
+    def gates(self, v: Tensor, rows: int, index: Tensor, distance: Tensor) -> Tensor:
+        """Give the gate of every edge in (0, 1), mean over features, shape (rows, k)."""
+        place = self.table.place(distance)
+        gate, _ = edge_terms(self.centre(v[:rows]), self.neighbour(v), self.table(), index, place)
+        return torch.sigmoid(gate).mean(dim=-1)

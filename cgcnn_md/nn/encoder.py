@@ -1,0 +1,63 @@
+"""Species embedding and a stack of gated convolutions: from a graph to features per target atom."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cgcnn_md.graph import KnnGraph
+from cgcnn_md.nn.conv import GatedConv
+
+
+class Encoder(nn.Module):
+    """Encode the surroundings of every target atom.
+
+    The result depends on distances and species only, so it is the same for rotated, translated, mirrored,
+    re-ordered or re-wrapped input, and does not depend on what else is in the batch.
+
+    Parameters
+    ----------
+    n_species
+        Kinds of atoms.
+    width
+        Features per atom.
+    layers
+        Convolutions; an atom sees as many hops.
+    shortest, longest
+        Range of distances in Å that the tables resolve.
+    """
+
+    def __init__(self, n_species: int, *, width: int, layers: int, shortest: float, longest: float) -> None:
+        super().__init__()
+        self.species = nn.Embedding(n_species, width)
+        self.convolutions = nn.ModuleList(GatedConv(width, shortest=shortest, longest=longest) for _ in range(layers))
+
+    @property
+    def hops(self) -> int:
+        """Hops an atom sees: the depth that a graph must be built with."""
+        return len(self.convolutions)
+
+    def forward(self, graph: KnnGraph) -> Tensor:
+        """Give the features of the graph's targets, shape (n_targets, width)."""
+        return self._run(graph)[0]
+
+    def gates(self, graph: KnnGraph) -> list[Tensor]:
+        """Give the mean gate of every edge and layer, each of shape (rows of that layer, k)."""
+        return self._run(graph, with_gates=True)[1]
+
+    def _run(self, graph: KnnGraph, *, with_gates: bool = False) -> tuple[Tensor, list[Tensor]]:
+        device = self.species.weight.device
+        index, distance, weight = (
+            torch.from_numpy(np.ascontiguousarray(a)).to(device, non_blocking=True)
+            for a in (graph.index, graph.distance, graph.weight)
+        )
+        v: Tensor = self.species(torch.from_numpy(graph.species.astype(np.int64)).to(device))
+        gates = []
+        for layer, conv in enumerate(self.convolutions, start=1):
+            rows = graph.counts[self.hops - layer]
+            v = v[: graph.counts[self.hops - layer + 1]]
+            if with_gates:
+                gates.append(conv.gates(v, rows, index[:rows], distance[:rows]))  # type: ignore[operator]
+            v = conv(v, rows, index[:rows], distance[:rows], weight[:rows])
+        return v, gates

@@ -1,0 +1,171 @@
+"""A trained encoder with everything needed to use it on new files, and its one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+
+from cgcnn_md.config import ModelConfig
+from cgcnn_md.errors import InputError, MissingFileError, SpeciesError
+from cgcnn_md.frame import Frame
+from cgcnn_md.graph import KnnGraph, batch_graphs, knn_graph
+from cgcnn_md.kinetic_map import MAP_ARRAYS, KineticMap
+from cgcnn_md.nn.encoder import Encoder
+
+FORMAT = 1
+_ENCODER, _MAP = "encoder.", "map."
+
+
+@dataclass(eq=False)
+class Model:
+    """Encoder, species table and kinetic maps.
+
+    Parameters
+    ----------
+    encoder
+        The network.
+    species
+        Names of the species it knows; a code is a place in this table.
+    config
+        Shape of graphs and network.
+    shortest, longest
+        Range of distances in Å that the network resolves.
+    maps
+        Kinetic map of each species that has one.
+    lag, dt
+        Lag in frames, and ps per frame, at which the maps were made.
+    view
+        What made the pairs.
+    provenance
+        How it was made: seed, versions, inputs, scores.
+    """
+
+    encoder: Encoder
+    species: tuple[str, ...]
+    config: ModelConfig
+    shortest: float
+    longest: float
+    maps: dict[str, KineticMap] = field(default_factory=dict)
+    lag: int = 1
+    dt: float = float("nan")
+    view: str = "time"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, species: Sequence[str], config: ModelConfig, *, shortest: float, longest: float) -> Model:
+        """Make an untrained model; torch's global seed decides its weights."""
+        encoder = Encoder(len(species), width=config.width, layers=config.layers, shortest=shortest, longest=longest)
+        return cls(encoder, tuple(species), config, shortest, longest)
+
+    def __repr__(self) -> str:
+        size = sum(p.numel() for p in self.encoder.parameters())
+        what = f"{self.config.layers} gated convolutions, width {self.config.width}, k = {self.config.k}"
+        return f"Model({what}, {size:,} parameters; species {', '.join(self.species)}; lag {self.lag} frames)"
+
+    @property
+    def n_features(self) -> int:
+        """Slow coordinates of the species that has most."""
+        return max((m.weights.shape[1] for m in self.maps.values()), default=0)
+
+    def codes(self, species: Sequence[str]) -> NDArray[np.int16]:
+        """Translate a reader's species table into this model's codes, shape (len(species),).
+
+        Raises
+        ------
+        SpeciesError
+            If the model never saw one of them.
+        """
+        unknown = [s for s in species if s not in self.species]
+        if unknown:
+            msg = (
+                f"species {', '.join(unknown)}: this model was trained on {', '.join(self.species)} only; "
+                "train one on files that hold them, or rename with a type map"
+            )
+            raise SpeciesError(msg)
+        return np.array([self.species.index(s) for s in species], dtype=np.int16)
+
+    def graph(self, frame: Frame, targets: NDArray[np.int64], codes: NDArray[np.int16]) -> KnnGraph:
+        """Build the graph of a frame's target atoms; `codes` translates the frame's species."""
+        own = Frame(frame.positions, frame.cell, frame.pbc, codes[frame.species], frame.time, frame.number, frame.run)
+        return knn_graph(own, self.config.k, cutoff=self.config.cutoff, hops=self.config.layers, targets=targets)
+
+    @torch.no_grad()
+    def features(self, graphs: Sequence[KnnGraph]) -> NDArray[np.float32]:
+        """Encode the targets of some graphs, shape (n_targets, width)."""
+        features: NDArray[np.float32] = self.encoder(batch_graphs(graphs)).float().cpu().numpy()
+        return features
+
+    def embed(self, features: NDArray[np.float32], species: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Map features, shape (n_atoms, width), by each atom's species code to shape (n_atoms, n_features)."""
+        out = np.zeros((len(features), self.n_features), dtype=np.float32)
+        for name, mapping in self.maps.items():
+            mine = species == self.species.index(name)
+            if mine.any():
+                out[mine, : mapping.weights.shape[1]] = mapping(features[mine])
+        return out
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file: weights, and the rest as JSON in its header."""
+        tensors = {_ENCODER + k: v.detach().cpu().contiguous() for k, v in self.encoder.state_dict().items()}
+        for name, mapping in self.maps.items():
+            for key, value in asdict(mapping).items():
+                tensors[f"{_MAP}{name}.{key}"] = torch.from_numpy(np.ascontiguousarray(value))
+        header = {
+            "format": FORMAT, "species": list(self.species), "config": asdict(self.config),
+            "shortest": self.shortest, "longest": self.longest, "maps": list(self.maps),
+            "lag": self.lag, "dt": self.dt, "view": self.view, "provenance": self.provenance,
+        }  # fmt: skip
+        part = path.with_suffix(".part")
+        safetensors.torch.save_file(tensors, part, metadata={"cgcnn_md": json.dumps(header)})
+        part.replace(path)
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path
+        A ``model.safetensors``, or an output folder that holds one.
+
+    Raises
+    ------
+    MissingFileError
+        If it is not there.
+    InputError
+        If it is no model of this package, or of a newer version of it.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "model.safetensors"
+    if not file.is_file():
+        msg = f"{file}: no such model file; name a model.safetensors or the OUT folder of embed or train"
+        raise MissingFileError(msg)
+    try:
+        with safetensors.safe_open(file, framework="pt") as opened:
+            header = json.loads((opened.metadata() or {})["cgcnn_md"])
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (not a dict)
+    except (safetensors.SafetensorError, KeyError, ValueError) as err:
+        msg = f"{file}: not a cgcnn_md model ({err}); name a model.safetensors that embed or train wrote"
+        raise InputError(msg) from err
+    if header["format"] != FORMAT:
+        msg = f"{file}: model format {header['format']}, this version reads {FORMAT}; use the version that wrote it"
+        raise InputError(msg)
+    config = ModelConfig(**header["config"])
+    model = Model.new(header["species"], config, shortest=header["shortest"], longest=header["longest"])
+    weights = {k.removeprefix(_ENCODER): v for k, v in tensors.items() if k.startswith(_ENCODER)}
+    model.encoder.load_state_dict(weights)
+    for name in header["maps"]:
+        model.maps[name] = KineticMap(*(tensors[f"{_MAP}{name}.{key}"].numpy() for key in MAP_ARRAYS))
+    model.lag, model.dt, model.view = header["lag"], header["dt"], header["view"]
+    model.provenance = header["provenance"]
+    return model

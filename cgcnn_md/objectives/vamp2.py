@@ -1,0 +1,99 @@
+"""VAMP-2: how much of a variable's pair is told by linear functions of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+RIDGE = 1e-3
+
+
+def _inverse_root(c: Tensor, ridge: float) -> Tensor:
+    scale: Tensor = ridge * c.diagonal().mean().clamp(min=1e-8)
+    values, vectors = torch.linalg.eigh(c + scale * torch.eye(len(c), device=c.device, dtype=c.dtype))
+    root: Tensor = (vectors * values.clamp(min=1e-10).rsqrt()) @ vectors.T
+    return root
+
+
+def vamp2_score(x: Tensor, y: Tensor, *, ridge: float = RIDGE) -> Tensor:
+    r"""Score centred pairs: :math:`\| C_{xx}^{-1/2} C_{xy} C_{yy}^{-1/2} \|_F^2`.
+
+    H. Wu, F. Noé, J. Nonlinear Sci. 30, 23 (2020), doi:10.1007/s00332-019-09567-y; without the constant
+    singular value, which adds 1.
+
+    Parameters
+    ----------
+    x, y
+        Centred features of both ends of each pair, shape (n_pairs, n).
+    ridge
+        Added to every variance, in units of the mean variance.
+
+    Returns
+    -------
+    Tensor
+        Between 0 and n.
+    """
+    n = len(x)
+    xx, yy, xy = x.T @ x / n, y.T @ y / n, x.T @ y / n
+    k = _inverse_root(xx, ridge) @ xy @ _inverse_root(yy, ridge)
+    return (k * k).sum()
+
+
+class Vamp2(nn.Module):
+    """Mean VAMP-2 score over species, of a linear projection of the features.
+
+    Features are centred by a running mean per species, so that being of a species is not a slow mode, and a
+    batch of one box does not lose what sets that box apart.
+
+    Parameters
+    ----------
+    width
+        Features per atom.
+    n_species
+        Length of the species table.
+    n_out
+        Numbers that the projection leaves.
+    momentum
+        Weight of a new batch in the running mean.
+    """
+
+    mean: Tensor
+    seen: Tensor
+
+    def __init__(self, width: int, n_species: int, *, n_out: int = 8, momentum: float = 0.05) -> None:
+        super().__init__()
+        self.head = nn.Linear(width, n_out, bias=False)
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(n_species, width))
+        self.register_buffer("seen", torch.zeros(n_species))
+
+    def _centre(self, x: Tensor, y: Tensor, code: int) -> Tensor:
+        if self.training:
+            with torch.no_grad():
+                fresh = (x.mean(dim=0) + y.mean(dim=0)) / 2
+                rate = max(self.momentum, 1.0 / (1.0 + float(self.seen[code])))
+                self.mean[code] += rate * (fresh - self.mean[code])
+                self.seen[code] += 1
+        return self.mean[code]
+
+    def forward(self, x: Tensor, y: Tensor, species: Tensor) -> Tensor:
+        """Give the score of a batch (to be maximised).
+
+        Parameters
+        ----------
+        x, y
+            Features of both ends, shape (n_pairs, width).
+        species
+            Species code of each pair, shape (n_pairs,).
+        """
+        scores = []
+        n_out = self.head.out_features
+        for code in torch.unique(species).tolist():
+            mine = species == code
+            if int(mine.sum()) <= 2 * n_out:  # too few to estimate n_out variances
+                continue
+            mean = self._centre(x[mine], y[mine], code)
+            scores.append(vamp2_score(self.head(x[mine] - mean), self.head(y[mine] - mean)))
+        if not scores:
+            return x.sum() * 0.0
+        return torch.stack(scores).mean()

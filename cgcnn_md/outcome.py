@@ -1,0 +1,187 @@
+"""From a stored embedding to clusters, tables, map, figures and report; needs no torch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cgcnn_md.analysis.discover import Discovery, discover
+from cgcnn_md.config import Config
+from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
+from cgcnn_md.kinetic_map import read_maps
+from cgcnn_md.progress import Progress
+from cgcnn_md.provenance import OutFolder
+from cgcnn_md.readers import Reader
+from cgcnn_md.results import CLUSTERS, MAP, RDF
+from cgcnn_md.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cgcnn_md.analysis.structure import ClusterRdf
+
+_CAPTIONS = {
+    "map": "Map of sampled atoms, for looking only: clusters were found in the embedding, not here.",
+    "spectrum": "Autocorrelation of each slow coordinate over one lag, on time that training did not see; "
+    "coloured ones survive, and clusters are sought in these.",
+    "populations": "Population of each cluster in time.",
+    "rdf": "What surrounds the atoms of each cluster.",
+    "training": "Score of every epoch; the weights of the best validation score are kept.",
+}
+
+
+def analyse(
+    folder: OutFolder,
+    readers: Sequence[Reader],
+    config: Config,
+    tell: Progress,
+    *,
+    n_clusters: int | None = None,
+) -> None:
+    """Find clusters in what is stored and write everything that follows from them.
+
+    Parameters
+    ----------
+    folder
+        The output folder, with a model and a store.
+    readers
+        The systems, for what needs coordinates; empty where the files are gone.
+    config
+        Settings.
+    tell
+        Told each step.
+    n_clusters
+        Clusters per species; None lets the data decide.
+    """
+    from cgcnn_md.analysis.census import take_census
+    from cgcnn_md.analysis.populations import populations
+
+    stores = folder.stores()
+    maps, header = read_maps(folder.model)
+    tell.say("seeking clusters")
+    hidden = config.store.features == "hidden"
+    found = discover(stores, maps, hidden=hidden, n_clusters=n_clusters, seed=config.train.seed)
+    census = take_census(stores, n_clusters=found.n_clusters)
+    clusters = populations(census, n_clusters=found.n_clusters, seed=config.train.seed)
+    rdf = _structure(readers, stores, found.n_clusters, config, tell)
+    if rdf is not None:
+        coordination = rdf.coordination()
+        clusters = clusters.merge(coordination, on="cluster", how="left")
+        (folder.path / RDF).parent.mkdir(parents=True, exist_ok=True)
+        _write(rdf.to_frame().dropna(), folder.path / RDF)
+    _write(clusters, folder.path / CLUSTERS)
+    sentences = _summary(found, clusters, header)
+    folder.note(
+        summary=sentences,
+        kept={name: len(f.columns) if f.evidence.n_coordinates else 0 for name, f in found.by_species.items()},
+        clusters={name: asdict(f.evidence) for name, f in found.by_species.items()},
+        clusters_given=n_clusters,
+    )
+    for sentence in sentences:
+        tell.say(sentence)
+    redraw_map(folder, config.store.map_points, config.train.seed, tell)
+
+
+def _structure(
+    readers: Sequence[Reader], stores: Sequence[Store], n_clusters: int, config: Config, tell: Progress
+) -> ClusterRdf | None:
+    from cgcnn_md.analysis.structure import rdf_by_cluster, sample_frames
+
+    if not readers:
+        tell.say("the input files are not where they were: no pair distributions")
+        return None
+    samples = chain.from_iterable(sample_frames(r, s) for r, s in zip(readers, stores, strict=True))
+    try:
+        return rdf_by_cluster(samples, n_clusters=n_clusters, seed=config.train.seed)
+    except BadFrameError as err:
+        warnings.warn(f"no pair distributions: {err}", CgcnnMdWarning, stacklevel=2)
+        return None
+
+
+def redraw_map(folder: OutFolder, points: int, seed: int, tell: Progress) -> None:
+    """Lay sampled atoms out on a plane again, and draw figures and report.
+
+    Parameters
+    ----------
+    folder
+        The output folder, with clusters.
+    points
+        Atom-frames on the map.
+    seed
+        Seed of sample and layout.
+    tell
+        Told each step.
+    """
+    from cgcnn_md.analysis.project import project_stores
+
+    tell.say("drawing the map (the first time on a machine this compiles for about a minute)")
+    table = project_stores(folder.stores(), points=points, seed=seed)
+    try:
+        table.to_parquet(folder.path / MAP)
+    except OSError as err:
+        msg = f"{folder.path / MAP}: cannot be written ({err.strerror or err}); free some space"
+        raise StorageError(msg) from err
+    draw(folder)
+
+
+def draw(folder: OutFolder) -> None:
+    """Draw every figure that the folder's tables allow, and the report."""
+    from cgcnn_md.plotting import save_figure
+    from cgcnn_md.report import write_report
+
+    result = folder.result()
+    figures: list[tuple[Path, str]] = []
+    for name, caption in _CAPTIONS.items():
+        if name == "rdf" and not (folder.path / RDF).is_file():
+            continue
+        if name == "training" and not (folder.path / "training.csv").is_file():
+            continue
+        path = folder.path / "figures" / f"{name}.png"
+        save_figure(getattr(result.plot, name)(), path)
+        figures.append((path, caption))
+    record = {k: v for k, v in folder.record.items() if k != "summary"}
+    write_report(
+        folder.path, summary=folder.record.get("summary", []), clusters=result.clusters, figures=figures,
+        provenance={**record, "settings": folder.config.to_dict()},
+    )  # fmt: skip
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    try:
+        table.to_csv(path, index=False, float_format="%.6g")
+    except OSError as err:
+        msg = f"{path}: cannot be written ({err.strerror or err}); free some space"
+        raise StorageError(msg) from err
+
+
+def _summary(found: Discovery, clusters: pd.DataFrame, header: dict[str, object]) -> list[str]:
+    """Say what was found, one sentence a species and one a cluster."""
+    sentences = []
+    for name, species in found.by_species.items():
+        sentences.append(f"{name}: {species.evidence.verdict}.")
+        if species.n_clusters == 1:
+            continue
+        for row in clusters[clusters["species"] == name].to_dict("records"):
+            low, high = 100 * row["population_low"], 100 * row["population_high"]
+            text = f"{name} cluster {row['cluster']}: {100 * row['population']:.3g} % of the {name} atoms"
+            if np.isfinite(low + high):
+                text += f" (95 % interval {low:.3g} to {high:.3g} %)"
+            if np.isfinite(row["lifetime_ps"]):
+                text += f", left after {row['lifetime_ps']:.3g} ps on average"
+            shell = [
+                f"{value:.1f} {key.removeprefix('coordination_')}"
+                for key, value in row.items()
+                if str(key).startswith("coordination_") and np.isfinite(value) and value >= 0.05
+            ]
+            if shell:
+                text += f"; first shell {', '.join(shell)}"
+            sentences.append(text + ".")
+    if header["view"] != "time":
+        sentences.append(f"Pairs were made by view '{header['view']}', not by time: no timescale follows from them.")
+    return sentences

@@ -1,0 +1,327 @@
+"""What the command line and a notebook call: read, train, embed, analyse, report."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cgcnn_md.config import Config, ModelConfig, ReadConfig, StoreConfig, TrainConfig
+from cgcnn_md.errors import InputError, UsageError
+from cgcnn_md.outcome import analyse, redraw_map
+from cgcnn_md.progress import Progress, Silent
+from cgcnn_md.provenance import OutFolder
+from cgcnn_md.readers import Reader, describe, open_systems
+
+if TYPE_CHECKING:
+    from cgcnn_md.nn import Model
+    from cgcnn_md.results import Embedding
+    from cgcnn_md.store import Store
+    from cgcnn_md.training import EpochRecord
+
+_SETTLED = 1_500_000  # atom-frames of one layer stack that a core trains on or embeds in about a minute
+Source = Any  # paths, an MDAnalysis Universe or AtomGroup, or a list of ase.Atoms
+
+
+def make_config(config: Config | None, settings: dict[str, Any]) -> Config:
+    """Join a configuration with settings given by their own names.
+
+    Raises
+    ------
+    UsageError
+        If a name is no setting.
+    """
+    config = config or Config()
+    for section, kind in (
+        ("read", ReadConfig),
+        ("model", ModelConfig),
+        ("train", TrainConfig),
+        ("store", StoreConfig),
+    ):
+        own = {f.name: settings.pop(f.name) for f in fields(kind) if f.name in settings}
+        config = replace(config, **{section: replace(getattr(config, section), **own)})
+    if settings:
+        known = ", ".join(f.name for k in (ReadConfig, ModelConfig, TrainConfig, StoreConfig) for f in fields(k))
+        msg = f"setting {', '.join(settings)}: no such setting; choose among {known}"
+        raise UsageError(msg)
+    _check(config)
+    return config
+
+
+def _check(config: Config) -> None:
+    """Refuse numbers that cannot be right."""
+    positive = {
+        "k": config.model.k, "cutoff": config.model.cutoff, "width": config.model.width,
+        "layers": config.model.layers, "batch_atoms": config.train.batch_atoms,
+        "steps_per_epoch": config.train.steps_per_epoch, "learning_rate": config.train.learning_rate,
+        "lag": config.train.lag or 1, "lag_ps": config.train.lag_ps or 1, "step": config.read.step or 1,
+        "dt": config.read.dt or 1, "map_points": config.store.map_points,
+        "features": 1 if config.store.features == "hidden" else config.store.features,
+    }  # fmt: skip
+    for name, value in positive.items():
+        if not value > 0:
+            msg = f"{name} {value}: wanted a number above 0"
+            raise UsageError(msg)
+    if config.train.epochs < 0 or not 0 <= config.train.validation < 1:
+        msg = f"epochs {config.train.epochs}, validation {config.train.validation}: wanted >= 0, and a share in [0, 1)"
+        raise UsageError(msg)
+
+
+def embed(
+    source: Source, topology: Any = None, *, out: str | Path, config: Config | None = None, resume: bool = False,
+    overwrite: bool = False, progress: Progress | None = None, **settings: Any,
+) -> Embedding:  # fmt: skip
+    """Read, train, embed, cluster, draw and report.
+
+    Parameters
+    ----------
+    source
+        Trajectory file or files (a topology closes a system), a Universe or AtomGroup, or a list of ase.Atoms.
+    topology
+        Topology of a single system.
+    out
+        Folder for the results.
+    config
+        Settings as a record.
+    resume
+        Go on with what `out` holds, where the settings are the same.
+    overwrite
+        Replace what `out` holds.
+    progress
+        Where to say what happens; silent by default.
+    **settings
+        Any field of `ReadConfig`, `ModelConfig`, `TrainConfig` and `StoreConfig` by its name.
+
+    Returns
+    -------
+    Embedding
+        The opened result.
+    """
+    config = make_config(config, settings)
+    with OutFolder.open(out, "embed", config, resume=resume, overwrite=overwrite) as folder:
+        tell = folder.listen(progress or Silent())
+        readers = _open(source, topology, config.read, folder, tell)
+        try:
+            model = _trained(readers, config, folder, tell)
+            _encode(model, readers, config, folder, tell)
+            analyse(folder, readers, config, tell)
+        finally:
+            _close(readers)
+        return folder.result()
+
+
+def train(
+    source: Source, topology: Any = None, *, out: str | Path, config: Config | None = None, resume: bool = False,
+    overwrite: bool = False, progress: Progress | None = None, **settings: Any,
+) -> Path:  # fmt: skip
+    """Train a model only; arguments as for `embed`.
+
+    Returns
+    -------
+    Path
+        The model file.
+    """
+    config = make_config(config, settings)
+    with OutFolder.open(out, "train", config, resume=resume, overwrite=overwrite) as folder:
+        tell = folder.listen(progress or Silent())
+        readers = _open(source, topology, config.read, folder, tell)
+        try:
+            _trained(readers, config, folder, tell)
+        finally:
+            _close(readers)
+        return folder.model
+
+
+def encode(
+    model: str | Path, source: Source, topology: Any = None, *, out: str | Path, config: Config | None = None,
+    resume: bool = False, overwrite: bool = False, progress: Progress | None = None, **settings: Any,
+) -> Embedding:  # fmt: skip
+    """Embed files with a trained model.
+
+    Parameters
+    ----------
+    model
+        A model file, or the folder that holds one.
+    source, topology, out, config, resume, overwrite, progress, **settings
+        As for `embed`.
+    """
+    from cgcnn_md.nn import load_model
+    from cgcnn_md.training.loop import resolve_device, use_threads
+
+    config = make_config(config, settings)
+    loaded = load_model(model)
+    config = replace(config, model=loaded.config)
+    with OutFolder.open(out, "encode", config, resume=resume, overwrite=overwrite) as folder:
+        tell = folder.listen(progress or Silent())
+        readers = _open(source, topology, config.read, folder, tell)
+        try:
+            use_threads(config.train.threads)
+            loaded.encoder.to(resolve_device(config.train.device))
+            for reader in readers:
+                loaded.codes(reader.species)
+            loaded.save(folder.model)
+            _encode(loaded, readers, config, folder, tell)
+            analyse(folder, readers, config, tell)
+        finally:
+            _close(readers)
+        return folder.result()
+
+
+def cluster(out: str | Path, *, n: int | None = None, progress: Progress | None = None) -> Embedding:
+    """Find the clusters of a stored embedding again, with tables, figures and report.
+
+    Parameters
+    ----------
+    out
+        Folder of an earlier run.
+    n
+        Clusters per species; None lets the data decide.
+    progress
+        Where to say what happens; silent by default.
+    """
+    folder = OutFolder.reopen(out)
+    analyse(folder, folder.sources(), folder.config, folder.listen(progress or Silent()), n_clusters=n)
+    return folder.result()
+
+
+def project(
+    out: str | Path, *, points: int | None = None, seed: int = 0, progress: Progress | None = None
+) -> Embedding:
+    """Draw the map of a stored embedding again.
+
+    Parameters
+    ----------
+    out
+        Folder of an earlier run.
+    points
+        Atom-frames drawn; None as before.
+    seed
+        Seed of the sample and of the projection.
+    progress
+        Where to say what happens; silent by default.
+    """
+    folder = OutFolder.reopen(out)
+    redraw_map(folder, points or folder.config.store.map_points, seed, progress or Silent())
+    return folder.result()
+
+
+def info(source: Source, topology: Any = None, *, read: ReadConfig | None = None, scan: bool = True) -> dict[str, Any]:
+    """Describe files: frames, time step, box, species, and the first frame that cannot be read."""
+    # damage is to be described, not raised
+    readers = open_systems(source, topology, replace(read or ReadConfig(), on_bad_frame="skip"))
+    try:
+        return {r.name: describe(r, scan=scan) for r in readers}
+    finally:
+        _close(readers)
+
+
+def dry_run(source: Source, topology: Any = None, *, config: Config | None = None, **settings: Any) -> dict[str, Any]:
+    """Say what `embed` would do: frames, atoms, species, box, and about how long and how large."""
+    config = make_config(config, settings)
+    facts: dict[str, Any] = {}
+    readers = open_systems(source, topology, config.read)
+    try:
+        visits = size = 0
+        for reader in readers:
+            facts[reader.name] = describe(reader, scan=False)
+            visits += len(reader) * len(reader.targets)
+        width = config.model.width if config.store.features == "hidden" else int(config.store.features)
+        size = visits * width * np.dtype(config.store.dtype).itemsize
+        trained = 6 * config.train.epochs * config.train.steps_per_epoch * config.train.batch_atoms
+        minutes = (trained + visits) / _SETTLED
+    finally:
+        _close(readers)
+    facts["would do"] = {
+        "atom-frames": visits,
+        "embedding": f"at most {size / 1e6:,.1f} MB",
+        "time": f"about {max(minutes, 1):.0f} min on two cores, less where training stops early",
+    }
+    return facts
+
+
+def _open(source: Source, topology: Any, read: ReadConfig, folder: OutFolder, tell: Progress) -> list[Reader]:
+    readers = open_systems(source, topology, read)
+    for reader in readers:
+        for note in reader.notes:
+            tell.say(f"{reader.name}: {note}")
+        counts = ", ".join(f"{row.species} {row.atoms} (by {row.source})" for row in reader.species_table())
+        tell.say(
+            f"{reader.name}: {len(reader)} frames, {len(reader.targets)} of {reader.n_atoms} atoms, species {counts}"
+        )
+    if read.on_bad_frame == "skip":
+        from cgcnn_md.embedding import frames_or_holes
+
+        for reader in readers:  # so that training knows which frames to leave out
+            for _ in frames_or_holes(reader, range(len(reader)), skip=True):
+                pass
+    folder.inputs(readers)
+    return readers
+
+
+def _close(readers: Sequence[Reader]) -> None:
+    for reader in readers:
+        reader.close()
+
+
+def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell: Progress) -> Model:
+    """Train, or take the model that an earlier try has left."""
+    from cgcnn_md.nn import load_model
+    from cgcnn_md.training import new_model, train_model
+    from cgcnn_md.training.loop import resolve_device, use_threads
+
+    use_threads(config.train.threads)
+    if folder.model.is_file():
+        tell.say("model is there from before: not trained again")
+        model = load_model(folder.model)
+        model.encoder.to(resolve_device(config.train.device))
+        return model
+    began = time.perf_counter()
+    model = new_model(readers, config)
+    records = train_model(readers, model, config, tell)
+    write_training(folder.path / "training.csv", records)
+    best = max((r.validation for r in records), default=float("nan"))
+    model.provenance = {
+        "seed": config.train.seed, "validation_score": best, "epochs": len(records), **folder.versions(),
+        "source": [s for r in readers for s in r.sources],
+    }  # fmt: skip
+    model.save(folder.model)
+    folder.note(lag_frames=model.lag, view=model.view, training_seconds=round(time.perf_counter() - began, 1))
+    return model
+
+
+def write_training(path: Path, records: Sequence[EpochRecord]) -> None:
+    """Write one row per epoch."""
+    from cgcnn_md.training import EpochRecord
+
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in dataclasses.fields(EpochRecord)])
+        writer.writeheader()
+        for record in records:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in asdict(record).items()})
+
+
+def _encode(model: Model, readers: Sequence[Reader], config: Config, folder: OutFolder, tell: Progress) -> list[Store]:
+    """Embed every system into the store, one group each where there are several."""
+    from cgcnn_md.embedding import encode_system
+
+    began = time.perf_counter()
+    hidden = config.store.features == "hidden"
+    skip = config.read.on_bad_frame == "skip"
+    model.encoder.eval()
+    stores, skipped = [], 0
+    for reader in readers:
+        group = reader.name if len(readers) > 1 else ""
+        store = folder.store(model, reader, group, hidden=hidden)
+        skipped += encode_system(model, reader, store, tell, hidden=hidden, skip=skip)
+        stores.append(store)
+    if not any(store.done.any() for store in stores):
+        msg = "no frame could be embedded; repair the input"
+        raise InputError(msg)
+    folder.note(embedding_seconds=round(time.perf_counter() - began, 1), skipped_frames=skipped)
+    return stores

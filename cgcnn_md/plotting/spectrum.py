@@ -1,0 +1,101 @@
+"""The spectrum: how slow each coordinate is, and how many were kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+from matplotlib.ticker import MaxNLocator
+
+from cgcnn_md.plotting.style import GREY, INK, LEGEND, OKABE_ITO, dress, nothing, panels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_TIMES = 8
+
+
+def plot_spectrum(
+    timescales: pd.DataFrame,
+    kept: Mapping[str, int] | None = None,
+    ax: Axes | FigureBase | None = None,
+    *,
+    lag: float | None = None,
+    species: str | None = None,
+) -> Axes:
+    """Draw the autocorrelation of every slow coordinate, a panel per species.
+
+    Parameters
+    ----------
+    timescales
+        Columns species, feature, autocorrelation, timescale_ps; slowest first.
+    kept
+        Coordinates in which clusters were sought, by species; they are coloured. None colours all.
+    ax
+        Axes for one species, or figure to fill; a new figure by default.
+    lag
+        Lag in ps, for the label.
+    species
+        Draw this species alone.
+
+    Returns
+    -------
+    Axes
+        The first panel; its `figure` is the whole.
+    """
+    shown = list(dict.fromkeys(timescales["species"])) if species is None else [species]
+    axes = panels(ax, shown or [""])
+    if not shown:
+        nothing(axes[0], "no spectrum stored")
+    for name, panel in zip(shown, axes):
+        rows = timescales[(timescales["species"] == name) & timescales["autocorrelation"].notna()]
+        if len(rows):
+            _draw(panel, rows, len(rows) if kept is None else int(kept.get(name, 0)))
+            dress(
+                panel,
+                title=_title(name, kept),
+                x="slow coordinate",
+                y="autocorrelation after " + ("one lag" if lag is None else f"{lag:.4g} ps"),
+            )
+        else:
+            nothing(panel, f"no spectrum of {name}")
+    return axes[0]
+
+
+def _draw(ax: Axes, rows: pd.DataFrame, n_kept: int) -> None:
+    """Draw one species."""
+    height = rows["autocorrelation"].to_numpy(dtype=float)
+    place = np.arange(1, len(height) + 1)
+    colours = [OKABE_ITO[0] if n <= n_kept else GREY for n in place]
+    ax.bar(place, height, width=0.72, color=colours, zorder=2)
+    ax.axhline(0, color=INK, linewidth=0.8, zorder=3)
+    times = rows["timescale_ps"].to_numpy(dtype=float)
+    crowded = len(height) > 6
+    for n, top, time in zip(place[: min(n_kept, _MOST_TIMES)], height, times):
+        if np.isfinite(time) and time > 0:
+            ax.annotate(
+                f"{time:.2g} ps" if time < 100 else f"{time:.0f} ps",
+                (n, max(top, 0)),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=LEGEND,
+                color=INK,
+                rotation=90 if crowded else 0,
+            )
+    ax.set_ylim(min(0.0, float(height.min()) * 1.15), 1.3 if crowded and n_kept else 1.12)
+    ax.set_yticks(np.arange(np.ceil(ax.get_ylim()[0] * 5) / 5, 1.01, 0.2))
+    ax.set_xlim(0.4, max(len(height), 3) + 0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
+
+
+def _title(name: str, kept: Mapping[str, int] | None) -> str:
+    """Say how many coordinates are slow."""
+    if kept is None:
+        return name
+    n = int(kept.get(name, 0))
+    return f"{name}: {'no' if n == 0 else n} slow coordinate{'' if n == 1 else 's'}"

@@ -1,0 +1,180 @@
+"""Frames decoded by MDAnalysis, from files (in the worker) or from a Universe (in process)."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.errors import InputError
+from cgcnn_md.readers import dcd, lammps
+from cgcnn_md.readers.source import RawFrame, cell_of_dimensions
+
+_SINGLE_PRECISION_TIME = ("XTC", "TRR")
+
+
+def open_file(path: str, fmt: str, n_atoms: int) -> MDAnalysisSource:
+    """Open a trajectory or structure file without a topology.
+
+    Parameters
+    ----------
+    path, fmt
+        File and MDAnalysis' name of its format.
+    n_atoms
+        Atoms of the topology, which some formats do not repeat.
+    """
+    if fmt == "GRO":
+        return GroSource(path)
+    from MDAnalysis.coordinates.core import get_reader_for
+
+    options: dict[str, Any] = {}
+    if fmt == "DATA":
+        options["atom_style"] = lammps.atom_style(path)
+    if fmt == "DCD" and dcd.is_of_lammps(path):
+        fmt = "LAMMPS"
+    reader = get_reader_for(path, format=fmt)(path, n_atoms=n_atoms, **options)
+    source = MDAnalysisSource(reader)
+    if fmt == "LAMMPS":
+        source.notes.append(f"{Path(path).name}: time step taken as fs (LAMMPS units real); else pass --dt")
+    if fmt == "LAMMPSDUMP":
+        source.boundary = np.array(lammps.dump_header(path).pbc)
+    if (fmt in ("DCD", "LAMMPS") and dcd.has_tail(path)) or (fmt == "LAMMPSDUMP" and _has_tail(reader, path)):
+        source.notes.append(f"{Path(path).name} ends in an incomplete frame, which is left out")
+    return source
+
+
+def _has_tail(reader: Any, path: str) -> bool:
+    """Tell whether text follows the last whole frame of a dump."""
+    with lammps.open_text(path) as file:
+        if path.endswith((".gz", ".bz2", ".xz")):
+            return False  # seeking to the end would decompress it all again
+        file.seek(reader._offsets[-1])
+        lines = [line for line in file if line.strip()]
+    return len(lines) > int(reader.n_atoms) + 9 or not lines[-1].endswith("\n")
+
+
+class MDAnalysisSource:
+    """Frames of an MDAnalysis trajectory reader; always by index, for iterating stops silently at damage.
+
+    Parameters
+    ----------
+    reader
+        Trajectory, e.g. ``universe.trajectory``.
+    """
+
+    labels: list[str] | None = None
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+        self.n_frames = int(reader.n_frames)
+        self.n_atoms = int(reader.n_atoms)
+        self.boundary = np.ones(3, bool)
+        self.notes: list[str] = []
+        self._format = str(reader.format[0] if isinstance(reader.format, list | tuple) else reader.format).upper()
+        # given by the user of a Universe
+        self._fixed_dt: bool = "dt" in getattr(reader, "_ts_kwargs", {})
+        self.has_time: bool = self._fixed_dt or ("time" in reader.ts.data and self._format not in ("LAMMPSDUMP", "GSD"))
+        if self._format in ("DCD", "LAMMPS", "CHAIN") and self.has_time and not self._fixed_dt:
+            # A header without time step; a chain's dt is its first member's.
+            self.has_time = bool(np.isfinite(reader.dt) and reader.dt > 0) and self._chain_has_time()
+
+    def _chain_has_time(self) -> bool:
+        """Tell whether every member of a chain of files has a time."""
+        members = getattr(self.reader, "readers", ())
+        return all(MDAnalysisSource(member).has_time for member in members)
+
+    def read(self, number: int) -> RawFrame:
+        """Decode one frame.
+
+        Parameters
+        ----------
+        number
+            Frame number in the file, from 0.
+        """
+        step = self.reader[number]
+        if not getattr(step, "has_positions", True):
+            raise InputError("it holds no coordinates")
+        cell, pbc = cell_of_dimensions(step.dimensions)
+        return RawFrame(np.array(step.positions), cell, pbc & self.boundary, self._time(step))
+
+    def _time(self, step: Any) -> float:
+        """Give the time in ps, without the noise of single precision."""
+        if not self.has_time:
+            return float("nan")
+        return float(str(np.float32(step.time))) if self._format in _SINGLE_PRECISION_TIME else float(step.time)
+
+
+class GroSource(MDAnalysisSource):
+    """Frames of a GRO file, of which MDAnalysis itself reads only the first.
+
+    Parameters
+    ----------
+    path
+        GRO file of one or more frames.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._offsets: list[int] = []
+        self.n_atoms = 0
+        with lammps.open_binary(path) as file:
+            while True:
+                position, title, count = file.tell(), file.readline(), file.readline().strip()
+                if not count and not title.strip():
+                    break
+                if not count.isdigit():
+                    raise InputError(f"{path}: {count[:20]!r} stands where the number of atoms should be")
+                self._offsets.append(position)
+                self.n_atoms = self.n_atoms or int(count)
+                for _ in range(int(count) + 1):
+                    file.readline()
+        self.n_frames = len(self._offsets)
+        self.notes = []
+        self.has_time = not np.isnan(self._title_time(0))
+
+    def _title_time(self, number: int) -> float:
+        """Read the time in ps from a title such as ``water t= 10.0 step= 5``."""
+        with lammps.open_binary(self._path) as file:
+            file.seek(self._offsets[number])
+            found = re.search(rb"\bt=\s*([-+\d.eE]+)", file.readline())
+        return float(found.group(1)) if found else float("nan")
+
+    def read(self, number: int) -> RawFrame:
+        """Decode one frame.
+
+        Parameters
+        ----------
+        number
+            Frame number in the file, from 0.
+        """
+        from MDAnalysis.coordinates.GRO import GROReader
+        from MDAnalysis.lib.util import NamedStream
+
+        end = self._offsets[number + 1] if number + 1 < self.n_frames else None
+        with lammps.open_binary(self._path) as file:
+            file.seek(self._offsets[number])
+            text = file.read(-1 if end is None else end - self._offsets[number]).decode(errors="replace")
+        step = GROReader(NamedStream(StringIO(text), self._path)).ts
+        cell, pbc = cell_of_dimensions(step.dimensions)
+        return RawFrame(np.array(step.positions), cell, pbc, self._title_time(number))
+
+
+def file_numbers(reader: Any) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Give the run and the number in its file of every frame of a Universe's trajectory.
+
+    Parameters
+    ----------
+    reader
+        Trajectory; one made of several files has a run for each.
+    """
+    members = getattr(reader, "readers", None)
+    lengths = [int(member.n_frames) for member in members] if members else [int(reader.n_frames)]
+    if sum(lengths) != int(reader.n_frames):  # a continuous chain leaves overlapping frames out
+        lengths = [int(reader.n_frames)]
+    runs = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    numbers = np.concatenate([np.arange(length, dtype=np.int64) for length in lengths])
+    return runs, numbers

@@ -1,0 +1,158 @@
+"""Which atoms are read and which get an embedding, chosen once, on the first frame."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.errors import InputError, UsageError
+from cgcnn_md.frame import Ints
+from cgcnn_md.readers.species import Species
+from cgcnn_md.readers.third_party import third_party
+from cgcnn_md.readers.topology import Topology
+
+_GEOMETRIC = re.compile(r"\b(around|sphzone|sphlayer|cyzone|cylayer|isolayer|box|point|prop)\b")
+
+
+@dataclass
+class Layout:
+    """Atoms of every frame that a reader gives.
+
+    Parameters
+    ----------
+    environment
+        Topology indices of the atoms in a frame, shape (atoms,).
+    targets
+        Places in the frame of the target atoms, shape (targets,).
+    names, resnames, resids
+        Of the targets.
+    codes
+        Species code of every atom in the frame.
+    species
+        Names of the codes.
+    notes
+        What the user should know.
+    """
+
+    environment: Ints
+    targets: Ints
+    names: NDArray[Any]
+    resnames: NDArray[Any]
+    resids: NDArray[np.int64]
+    codes: NDArray[np.int16]
+    species: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def atom_index(self) -> Ints:
+        """Topology indices of the targets."""
+        return self.environment[self.targets]
+
+
+def is_geometric(*texts: str | None) -> bool:
+    """Tell whether a selection depends on coordinates.
+
+    Parameters
+    ----------
+    *texts
+        Selections in MDAnalysis' language.
+    """
+    return any(text and _GEOMETRIC.search(text) for text in texts)
+
+
+def lay_out(
+    topology: Topology,
+    species: Species,
+    select: str | None = None,
+    environment: str | None = None,
+    group: Any = None,
+) -> Layout:
+    """Choose environment and target atoms.
+
+    Parameters
+    ----------
+    topology, species
+        Atoms and their species.
+    select, environment
+        MDAnalysis selections of targets and of possible neighbours; default all.
+    group
+        AtomGroup that targets are chosen from, instead of all atoms.
+
+    Raises
+    ------
+    UsageError
+        If a selection is not in MDAnalysis' language.
+    InputError
+        If it selects no atom.
+    """
+    if topology.own:
+        _complete(topology, species)
+    notes: list[str] = []
+    atoms = topology.universe.atoms
+    inside = _chosen(atoms, environment, "environment", notes, topology.n_atoms) & ~species.dropped
+    wanted = _chosen(atoms if group is None else group, select, "select", notes, topology.n_atoms) & ~species.dropped
+    if select is None and group is None:
+        wanted &= inside
+    outside = int((wanted & ~inside).sum())
+    if outside:
+        notes.append(f"{outside} target atoms are not in the environment selection; they are added to it")
+        inside |= wanted
+    if not wanted.any():
+        text = select or environment or "all"
+        hint = _hint(topology, species)
+        raise InputError(f"selection {text!r}: no atom of {topology.n_atoms}; wanted at least one{hint}")
+    index = np.flatnonzero(inside)
+    targets = np.flatnonzero(wanted[index])
+    labels = species.labels[index].astype(str)
+    known, codes = np.unique(labels, return_inverse=True)
+    chosen = index[targets]
+    names = topology.names if topology.names is not None else species.labels.astype(str)
+    resnames = topology.resnames if topology.resnames is not None else np.full(topology.n_atoms, "")
+    return Layout(
+        index.astype(np.int64),
+        targets.astype(np.int64),
+        np.asarray(names)[chosen].astype(str),
+        np.asarray(resnames)[chosen].astype(str),
+        topology.resids[chosen],
+        codes.astype(np.int16),
+        tuple(known.tolist()),
+        notes,
+    )
+
+
+def _complete(topology: Topology, species: Species) -> None:
+    """Let selections use names, types and elements although the file holds none: the species stand in."""
+    labels = species.labels.astype(str).astype(object)
+    with third_party([]):
+        for name in ("names", "types", "elements"):
+            if not hasattr(topology.universe.atoms, name):
+                topology.universe.add_TopologyAttr(name, labels)
+
+
+def _chosen(atoms: Any, text: str | None, option: str, notes: list[str], n_atoms: int) -> NDArray[np.bool_]:
+    """Evaluate a selection to a mask over the topology."""
+    mask = np.zeros(n_atoms, bool)
+    if text is None:
+        mask[atoms.indices] = True
+        return mask
+    with third_party(notes):
+        try:
+            mask[atoms.select_atoms(text).indices] = True
+        except Exception as error:  # noqa: BLE001 - MDAnalysis has no one class for bad selections
+            reason = " ".join(str(error).split())
+            raise UsageError(
+                f"--{option} {text!r}: {reason}; wanted a selection in MDAnalysis' language, e.g. 'element Li'"
+            ) from None
+    return mask
+
+
+def _hint(topology: Topology, species: Species) -> str:
+    """List what could be selected."""
+    known = sorted(set(species.labels[~species.dropped].tolist()))
+    residues = [] if topology.resnames is None else sorted(set(topology.resnames.tolist()))
+    text = f"; there are elements {', '.join(known[:8])}"
+    return text + (f" and residues {', '.join(residues[:8])}" if any(residues) else "")

@@ -1,0 +1,283 @@
+"""What a finished run says, without torch: the stored embedding, its clusters, its map and its figures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cgcnn_md.errors import InputError, MissingFileError
+from cgcnn_md.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
+
+STORE, CLUSTERS, MAP, TRAINING, RUN = (
+    "embedding.zarr",
+    "clusters.csv",
+    "map.parquet",
+    "training.csv",
+    "run.json",
+)
+RDF = "figures/rdf.csv"
+
+
+def open_embedding(out: str | os.PathLike[str]) -> Embedding:
+    """Open the folder that ``cgcnn-md embed`` or `embed` wrote.
+
+    Parameters
+    ----------
+    out
+        The folder.
+
+    Returns
+    -------
+    Embedding
+        The result; nothing large is read yet.
+
+    Raises
+    ------
+    MissingFileError
+        If the folder, or the store in it, is not there.
+    """
+    place = Path(out)
+    if place.name == STORE:
+        place = place.parent
+    if not place.is_dir():
+        raise MissingFileError(f"{place}: no such folder; wanted the OUT of `cgcnn-md embed ... -o OUT`")
+    if not (place / STORE).is_dir():
+        raise MissingFileError(f"{place}: no {STORE} in it; wanted the OUT of `cgcnn-md embed ... -o OUT`")
+    return Embedding(place)
+
+
+class Embedding:
+    """Result of a run; files are read when first asked for.
+
+    Parameters
+    ----------
+    path
+        The folder; use `open_embedding`, which checks it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.systems: list[str] = Store.systems(self.path / STORE)
+
+    def store(self, system: str | None = None) -> Store:
+        """Open one system for reading unit by unit.
+
+        Parameters
+        ----------
+        system
+            Its name; None where there is only one.
+        """
+        return Store.open(self.path / STORE, self._system(system))
+
+    def stores(self) -> list[Store]:
+        """Open every system."""
+        return [Store.open(self.path / STORE, name) for name in self.systems]
+
+    def to_xarray(self, system: str | None = None) -> xr.Dataset:
+        """Open one system as labelled arrays, read from disk as they are used.
+
+        Parameters
+        ----------
+        system
+            Its name; None where there is only one.
+        """
+        import xarray as xr
+
+        group = self._system(system) or None
+        data: xr.Dataset = xr.open_zarr(self.path / STORE, group=group, consolidated=False)
+        labels = ["time", "frame_number", "run", "atom_index", "species", "species_names"]
+        return data.set_coords([name for name in labels if name in data])
+
+    @property
+    def embedding(self) -> Any:
+        """The vectors, (frame, atom, feature), read from disk when sliced; by name for several systems."""
+        import zarr
+
+        root: Any = zarr.open_group(self.path / STORE, mode="r", use_consolidated=False)
+        if self.systems == [""]:
+            return root["embedding"]
+        return {name: root[name]["embedding"] for name in self.systems}
+
+    @cached_property
+    def clusters(self) -> pd.DataFrame:
+        """Clusters with population, lifetime and coordination."""
+        return _read_csv(self._file(CLUSTERS, "cgcnn-md cluster"))
+
+    @cached_property
+    def map(self) -> pd.DataFrame:
+        """Sampled atom-frames on a plane: frame, atom, x, y, cluster."""
+        import pandas as pd
+
+        return pd.read_parquet(self._file(MAP, "cgcnn-md project"))
+
+    @cached_property
+    def training(self) -> pd.DataFrame:
+        """Score of every epoch."""
+        return _read_csv(self._file(TRAINING, "cgcnn-md embed"))
+
+    @cached_property
+    def rdf(self) -> pd.DataFrame:
+        """Pair distribution around every cluster."""
+        return _read_csv(self._file(RDF, "cgcnn-md cluster"))
+
+    @cached_property
+    def timescales(self) -> pd.DataFrame:
+        """Slow coordinates: species, feature, autocorrelation, timescale_ps; the same for all systems."""
+        import pandas as pd
+
+        columns = ["species", "feature", "autocorrelation", "timescale_ps"]
+        spectrum = next((s for s in (store.spectrum for store in self.stores()) if s is not None), None)
+        if spectrum is None:
+            return pd.DataFrame(columns=columns)
+        n = spectrum.autocorrelation.shape[1]
+        numbers = zip(spectrum.autocorrelation.ravel(), spectrum.timescale.ravel())
+        rows = [(spectrum.species[i // n], i % n, float(a), float(t)) for i, (a, t) in enumerate(numbers)]
+        return pd.DataFrame(rows, columns=columns)
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """What ``run.json`` holds: versions, arguments, inputs, seeds, timings, summary."""
+        place = self.path / RUN
+        if not place.is_file():
+            return {}
+        try:
+            content = json.loads(place.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{place}: not JSON ({error}); restore it or run again") from None
+        return dict(content) if isinstance(content, Mapping) else {}
+
+    @property
+    def summary(self) -> list[str]:
+        """What was found, a sentence each."""
+        found = self.provenance.get("summary", [])
+        return [found] if isinstance(found, str) else [str(line) for line in found]
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in one text."""
+        return " ".join(self.summary)
+
+    @property
+    def plot(self) -> Plots:
+        """Figures: ``.map()``, ``.spectrum()``, ``.populations()``, ``.rdf()``, ``.training()``."""
+        return Plots(self)
+
+    def __repr__(self) -> str:
+        lines = [f"Embedding({self.path})"]
+        for store in self.stores():
+            name = f"{store.name}: " if store.name else ""
+            size = f"{store.n_frames} frames x {store.n_atoms} atoms x {store.features} features"
+            lines.append(f"  {name}{size}, {store.dtype}")
+        return "\n".join([*lines, *(f"  {line}" for line in self.summary)])
+
+    def _repr_html_(self) -> str:
+        head, *rest = repr(self).splitlines()
+        table = ""
+        if (self.path / CLUSTERS).is_file():
+            table = self.clusters.to_html(index=False, float_format=lambda x: f"{x:.3g}", border=0, na_rep="–")
+        lines = "".join(f"<li>{escape(line.strip())}</li>" for line in rest)
+        return f"<div><strong>{escape(head)}</strong><ul>{lines}</ul>{table}</div>"
+
+    def _system(self, system: str | None) -> str:
+        """Choose a system."""
+        if system is None and len(self.systems) == 1:
+            return self.systems[0]
+        if system is None or system not in self.systems:
+            asked = "none named" if system is None else f"no system {system!r}"
+            names = ", ".join(map(repr, self.systems))
+            raise InputError(f"{self.path}: {asked}; choose one of {names}")
+        return system
+
+    def _file(self, name: str, maker: str) -> Path:
+        """Find a file of the folder."""
+        place = self.path / name
+        if not place.is_file():
+            raise MissingFileError(f"{place}: no such file; `{maker}` writes it")
+        return place
+
+
+class Plots:
+    """Figures of one result; each method takes an Axes or a Figure, or makes a figure, and returns the Axes.
+
+    Parameters
+    ----------
+    result
+        Whose figures.
+    """
+
+    def __init__(self, result: Embedding) -> None:
+        self._result = result
+
+    def map(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw the map, a panel per species; options of `plotting.plot_map`."""
+        from cgcnn_md.plotting import plot_map
+
+        return plot_map(self._result.map, self._result.clusters, _canvas(ax), **options)
+
+    def spectrum(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw how slow each coordinate is; options of `plotting.plot_spectrum`."""
+        from cgcnn_md.analysis.census import step_time
+        from cgcnn_md.plotting import plot_spectrum
+
+        store = self._result.stores()[0]
+        kept = self._result.provenance.get("kept", store.attrs.get("kept"))
+        lag = step_time(store) * float(store.attrs.get("lag") or "nan")
+        options = {"kept": kept, "lag": lag if lag > 0 else None, **options}
+        return plot_spectrum(self._result.timescales, ax=_canvas(ax), **options)
+
+    def populations(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw the share of every cluster in time; options of `plotting.plot_populations`."""
+        from cgcnn_md.analysis.populations import populations_in_time
+        from cgcnn_md.plotting import plot_populations
+
+        clusters = self._result.clusters
+        series = populations_in_time(self._result.stores(), n_clusters=len(clusters))
+        return plot_populations(series, clusters, _canvas(ax), **options)
+
+    def rdf(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw what surrounds each cluster; options of `plotting.plot_rdf`."""
+        from cgcnn_md.plotting import plot_rdf
+
+        return plot_rdf(self._result.rdf, self._result.clusters, _canvas(ax), **options)
+
+    def training(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw the score of every epoch; options of `plotting.plot_training`."""
+        from cgcnn_md.plotting import plot_training
+
+        return plot_training(self._result.training, _canvas(ax), **options)
+
+
+def _canvas(ax: Axes | FigureBase | None) -> Axes | FigureBase | None:
+    """In a notebook, let pyplot own the new figure, so that it is shown."""
+    import sys
+
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if ax is not None or pyplot is None or "inline" not in pyplot.get_backend().lower():
+        return ax
+    figure: FigureBase = pyplot.figure(layout="constrained")
+    return figure
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read a table whose species may be called NA."""
+    import pandas as pd
+
+    names = {"species", "neighbour", "system"}
+    columns = [str(c) for c in pd.read_csv(path, nrows=0).columns]
+    return pd.read_csv(
+        path,
+        dtype={name: object for name in columns if name in names},
+        keep_default_na=False,
+        na_values={name: ["", "nan", "NaN"] for name in columns if name not in names},
+    )

@@ -1,0 +1,191 @@
+"""The training loop: cosine schedule, held-out score, best weights kept, early stop."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import torch
+
+from cgcnn_md.config import Config
+from cgcnn_md.errors import InputError, UsageError
+from cgcnn_md.nn import Model
+from cgcnn_md.objectives import Vamp2
+from cgcnn_md.progress import Progress
+from cgcnn_md.readers import Reader
+from cgcnn_md.training.moments import choose_lag, fit_maps, pair_features
+from cgcnn_md.training.pairs import PairBatch, PairSampler
+
+_CLIP = 1.0
+_THREADS = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+_PATIENCE = 4  # epochs without a better held-out score
+_VALIDATION_NODES = 40_000
+_FEWEST_FRAMES = 4  # below, a lagged pair cannot be held out
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One row of training.csv: scores are VAMP-2, larger is better."""
+
+    epoch: int
+    train: float
+    validation: float
+    learning_rate: float
+    atoms_per_second: float
+    seconds: float
+
+
+def use_threads(threads: int | None) -> None:
+    """Bound the CPU threads of torch and of the compiled loops; None for all."""
+    if threads is not None:
+        if not 1 <= threads <= _THREADS:
+            msg = f"threads {threads}: this machine offers 1 to {_THREADS}; choose among those"
+            raise UsageError(msg)
+        torch.set_num_threads(threads)
+        numba.set_num_threads(threads)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Choose where to train: what is asked for, or CUDA where there is one, or the CPU."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def resolve_view(readers: Sequence[Reader], view: str) -> str:
+    """Choose the view: `time` where a run has frames enough, else `space`."""
+    if view != "auto":
+        return view
+    longest = max(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
+    return "time" if longest >= _FEWEST_FRAMES else "space"
+
+
+def resolve_lag(readers: Sequence[Reader], model: Model, config: Config, say: Callable[[str], None]) -> int:
+    """Choose the lag in frames: what is asked for in frames or ps, or what the data resolve."""
+    train = config.train
+    dt = readers[0].dt
+    if train.lag_ps is not None:
+        if not dt > 0:
+            msg = f"lag {train.lag_ps} ps: the time between frames is unknown; give the lag in frames, or dt in ps"
+            raise InputError(msg)
+        lag = max(round(train.lag_ps / dt), 1)
+    elif train.lag is not None:
+        lag = train.lag
+    else:
+        lag = choose_lag(readers, model, batch_atoms=train.batch_atoms, validation=train.validation)
+        say(f"lag {lag} frames" + (f" ({lag * dt:g} ps)" if dt > 0 else "") + ", chosen from the data")
+    longest = max(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
+    if not 1 <= lag < longest:
+        msg = f"lag {lag} frames: the longest run has {longest} frames, wanted 1 to {longest - 1}; give another lag"
+        raise InputError(msg)
+    return lag
+
+
+def _score(model: Model, objective: Vamp2, batches: Sequence[PairBatch]) -> float:
+    """Score fixed held-out batches together, so that one small batch does not decide."""
+    objective.eval()
+    with torch.no_grad():
+        ends = [pair_features(model, b) for b in batches]
+        species = torch.from_numpy(np.concatenate([b.species for b in batches]).astype(np.int64))
+        x, y = (torch.cat([e[i] for e in ends]).float() for i in range(2))
+        score = float(objective(x, y, species.to(x.device)))
+    objective.train()
+    return score
+
+
+def train_model(readers: Sequence[Reader], model: Model, config: Config, progress: Progress) -> list[EpochRecord]:
+    """Train a model in place and fit its kinetic maps.
+
+    Parameters
+    ----------
+    readers
+        The systems.
+    model
+        Untrained model whose species table covers them; its weights, maps, lag and view are set.
+    config
+        Settings; `config.train` decides.
+    progress
+        Told the score, the atoms per second and the epochs left.
+
+    Returns
+    -------
+    list[EpochRecord]
+        One record an epoch; the weights kept are those of the best validation score.
+    """
+    settings = config.train
+    device = resolve_device(settings.device)
+    model.encoder.to(device)
+    model.view = resolve_view(readers, settings.view)
+    model.lag = resolve_lag(readers, model, config, progress.say) if model.view == "time" else 1
+    model.dt = readers[0].dt
+    sampler = PairSampler(
+        readers, model, view=model.view, lag=model.lag, batch_atoms=settings.batch_atoms,
+        validation=settings.validation,
+    )  # fmt: skip
+    if not sampler.train:
+        msg = f"no pair of frames {model.lag} apart in any run; give a shorter lag, or view 'space'"
+        raise InputError(msg)
+    if not sampler.held_out:
+        progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
+    records = _optimise(model, sampler, config, device, progress)
+    n = settings_features(config)
+    model.maps = fit_maps(model, sampler, n)
+    model.encoder.eval()
+    return records
+
+
+def settings_features(config: Config) -> int:
+    """Coordinates of the kinetic map: as many as are stored, and enough to cluster in."""
+    return 16 if config.store.features == "hidden" else int(config.store.features)
+
+
+def _optimise(
+    model: Model, sampler: PairSampler, config: Config, device: torch.device, progress: Progress
+) -> list[EpochRecord]:
+    settings = config.train
+    if settings.epochs == 0:
+        return []
+    rng = np.random.default_rng(settings.seed)
+    objective = Vamp2(model.config.width, len(model.species)).to(device)
+    parameters = [*model.encoder.parameters(), *objective.head.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * settings.steps_per_epoch)
+    mixed = torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+    fixed = list(sampler.spread(sampler.held_out or sampler.train, _VALIDATION_NODES, seed=2))
+    best, best_score, stale = None, -np.inf, 0
+    records: list[EpochRecord] = []
+    progress.start("training", settings.epochs)
+    for epoch in range(1, settings.epochs + 1):
+        began, scores, atoms = time.perf_counter(), [], 0
+        for batch in sampler.random(rng, settings.steps_per_epoch):
+            with mixed:
+                x, y = pair_features(model, batch)
+            species = torch.from_numpy(batch.species.astype(np.int64)).to(device)
+            score = objective(x.float(), y.float(), species)
+            optimiser.zero_grad()
+            (-score).backward()
+            torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
+            optimiser.step()
+            schedule.step()
+            scores.append(float(score.detach()))
+            atoms += 2 * batch.first.counts[0]
+        seconds = time.perf_counter() - began
+        validation = _score(model, objective, fixed)
+        rate = float(schedule.get_last_lr()[0])
+        records.append(EpochRecord(epoch, float(np.mean(scores)), validation, rate, atoms / seconds, seconds))
+        progress.advance(loss=-records[-1].train, validation=validation, atoms=atoms)
+        if validation > best_score:
+            best = {k: v.detach().clone() for k, v in model.encoder.state_dict().items()}
+            best_score, stale = validation, 0
+        else:
+            stale += 1
+        if stale >= _PATIENCE:
+            break
+    progress.finish()
+    if best is not None:
+        model.encoder.load_state_dict(best)
+    return records

@@ -1,0 +1,70 @@
+"""From pairs of views to lagged moments, kinetic maps, and the lag that resolves the slowest coordinate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+
+from cgcnn_md.kinetic_map import KineticMap, LaggedMoments, fit_kinetic_map
+from cgcnn_md.nn import Model
+from cgcnn_md.readers import Reader
+from cgcnn_md.training.pairs import PairBatch, PairSampler
+
+_MAP_NODES = 400_000
+_LAG_NODES = 60_000
+_LEVEL = 1.2  # a timescale that grows less than this when the lag doubles has levelled off
+_MOST_LAGS = 8  # the longest lag leaves so many in the trajectory
+
+
+def pair_features(model: Model, batch: PairBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Encode both ends of every pair, each of shape (n_pairs, width)."""
+    first = model.encoder(batch.first)
+    second = first if batch.second is batch.first else model.encoder(batch.second)
+    device = first.device
+    rows = [torch.from_numpy(r).to(device) for r in (batch.rows_first, batch.rows_second)]
+    return first[rows[0]], second[rows[1]]
+
+
+@torch.no_grad()
+def gather_moments(model: Model, batches: Iterable[PairBatch]) -> dict[str, LaggedMoments]:
+    """Sum the lagged moments of the features, per species."""
+    moments: dict[str, LaggedMoments] = {}
+    for batch in batches:
+        x, y = (f.float().cpu().numpy() for f in pair_features(model, batch))
+        for code in np.unique(batch.species):
+            mine = batch.species == code
+            gathered = moments.setdefault(model.species[code], LaggedMoments(x.shape[1]))
+            gathered.add(x[mine], y[mine])
+    return moments
+
+
+def fit_maps(model: Model, sampler: PairSampler, n: int, *, max_nodes: int = _MAP_NODES) -> dict[str, KineticMap]:
+    """Fit a kinetic map per species on the training pairs and measure it on the held-out ones."""
+    train = gather_moments(model, sampler.spread(sampler.train, max_nodes))
+    held = gather_moments(model, sampler.spread(sampler.held_out, max_nodes, seed=1))
+    return {
+        name: fit_kinetic_map(moments, held.get(name, LaggedMoments(moments.width)), n)
+        for name, moments in train.items()
+    }
+
+
+def choose_lag(readers: Sequence[Reader], model: Model, *, batch_atoms: int, validation: float) -> int:
+    """Find the shortest lag at which the slowest coordinate of the untrained encoder is resolved.
+
+    Its implied timescale grows with the lag while fast motion is mixed in, and levels off when it is not. Where it
+    never does, the longest lag that leaves enough of them in the trajectory is taken.
+    """
+    shortest = min(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
+    longest = max(round((1 - validation) * shortest / _MOST_LAGS), 1)
+    lags = [lag for lag in (1, 2, 4, 8, 16, 32, 64, 128) if lag <= longest]
+    previous = None
+    for lag in lags:
+        sampler = PairSampler(readers, model, view="time", lag=lag, batch_atoms=batch_atoms, validation=validation)
+        maps = fit_maps(model, sampler, 1, max_nodes=_LAG_NODES)
+        slowest = max(float(np.nan_to_num(m.timescale(lag)[0])) for m in maps.values())
+        if previous is not None and slowest < _LEVEL * previous:
+            return lag // 2
+        previous = slowest
+    return lags[-1]

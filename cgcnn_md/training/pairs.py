@@ -1,0 +1,197 @@
+"""Which pairs of views are drawn: never across atoms, runs or files, and never across the held-out border."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.frame import Frame, Ints
+from cgcnn_md.graph import KnnGraph, batch_graphs, compact_block
+from cgcnn_md.nn import Model
+from cgcnn_md.objectives.views import jiggled, like_neighbours
+from cgcnn_md.readers import Reader
+
+_CACHE_BYTES = 400_000_000
+_NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its budget
+JIGGLE = 0.1  # of the nearest-neighbour distance
+
+
+@dataclass(frozen=True, eq=False)
+class PairBatch:
+    """Both views of some atoms.
+
+    Parameters
+    ----------
+    first, second
+        Graphs of the two views; the same object where both ends lie in one graph.
+    rows_first, rows_second
+        Places of the ends among the targets of each graph, each of shape (n_pairs,).
+    species
+        Species code of each pair, shape (n_pairs,).
+    """
+
+    first: KnnGraph
+    second: KnnGraph
+    rows_first: Ints
+    rows_second: Ints
+    species: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """First end of pairs: a frame of a system."""
+
+    system: int
+    frame: int
+
+
+class PairSampler:
+    """Draws pairs of views from the frames of several systems.
+
+    Parameters
+    ----------
+    readers
+        The systems.
+    model
+        Builds the graphs.
+    view
+        "time", "space" or "noise".
+    lag
+        Frames between both ends, for `time`.
+    batch_atoms
+        Budget of target atoms in a batch.
+    validation
+        Share of each run, at its end, that is held out.
+    """
+
+    def __init__(
+        self, readers: Sequence[Reader], model: Model, *, view: str, lag: int, batch_atoms: int, validation: float
+    ) -> None:  # fmt: skip
+        self.readers, self.model, self.view, self.lag = readers, model, view, lag
+        self.batch_atoms = batch_atoms
+        self.codes = [model.codes(r.species) for r in readers]
+        self._cache: OrderedDict[tuple[int, int], KnnGraph] = OrderedDict()
+        self._cached = 0
+        self.train, self.held_out = self._split(validation)
+        self.block = max(batch_atoms // len(readers), 500)
+        self._per_batch: int | None = None
+
+    def _split(self, validation: float) -> tuple[list[Anchor], list[Anchor]]:
+        reach = self.lag if self.view == "time" else 0
+        train: list[Anchor] = []
+        held: list[Anchor] = []
+        for s, reader in enumerate(self.readers):
+            for run in np.unique(reader.runs):
+                frames = np.flatnonzero(reader.runs == run)
+                bad = set(reader.bad_frames)
+                border = len(frames) - round(validation * len(frames))
+                if len(frames) < 4 or border - reach < 1 or len(frames) - border - reach < 1:
+                    # too short to hold anything out: the score is then one of fit, and is said to be
+                    parts = [(train, frames[: max(len(frames) - reach, 0)])]
+                else:
+                    parts = [(train, frames[: border - reach]), (held, frames[border : len(frames) - reach])]
+                for anchors, block in parts:
+                    anchors += [Anchor(s, int(f)) for f in block if not {int(f), int(f) + reach} & bad]
+        return train, held
+
+    @property
+    def whole_frames(self) -> bool:
+        """Whether every system's targets fit into a batch, so that no blocks are taken."""
+        return all(len(r.targets) <= self.block for r in self.readers)
+
+    def _graphs(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> list[tuple[KnnGraph, KnnGraph]]:
+        """Build both views of each anchor; frames of a system are asked for together, so that reading overlaps."""
+        wanted: dict[int, list[int]] = {}
+        reach = [0, self.lag] if self.view == "time" else [0]
+        keep_graphs = self.whole_frames and self.view != "noise"
+        for a in anchors:
+            for step in reach:
+                if not (keep_graphs and (a.system, a.frame + step) in self._cache):
+                    wanted.setdefault(a.system, []).append(a.frame + step)
+        frames: dict[tuple[int, int], Frame] = {}
+        for s, numbers in wanted.items():
+            unique = sorted(set(numbers))
+            for number, frame in zip(unique, self.readers[s].frames(unique), strict=True):
+                frames[s, number] = frame
+        pairs = []
+        for a in anchors:
+            targets = self.readers[a.system].targets
+            if not self.whole_frames:
+                targets = compact_block(frames[a.system, a.frame], targets, self.block, rng)
+            ends = [self._graph(a.system, a.frame + step, targets, frames, keep=keep_graphs) for step in reach]
+            if self.view == "noise":
+                here = frames[a.system, a.frame]
+                near = ends[0].distance[:, 0]
+                moved = jiggled(here, JIGGLE * float(np.median(near)), rng)
+                ends.append(self.model.graph(moved, targets, self.codes[a.system]))
+            pairs.append((ends[0], ends[-1]))
+        return pairs
+
+    def _graph(
+        self, system: int, number: int, targets: Ints, frames: dict[tuple[int, int], Frame], *, keep: bool
+    ) -> KnnGraph:
+        key = (system, number)
+        if keep and key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        graph = self.model.graph(frames[key], targets, self.codes[system])
+        if keep:
+            self._cache[key] = graph
+            self._cached += graph.nbytes
+            while self._cached > _CACHE_BYTES and len(self._cache) > 1:
+                self._cached -= self._cache.popitem(last=False)[1].nbytes
+        return graph
+
+    def per_batch(self) -> int:
+        """Anchors that fit into a batch, from the size of the largest graph of any system."""
+        if self._per_batch is None:
+            rng = np.random.default_rng(0)
+            firsts = {a.system: a for a in reversed(self.train)}
+            graphs = [self._graphs([a], rng)[0][0] for a in firsts.values()]
+            targets = max(g.counts[0] for g in graphs)
+            nodes = max(len(g.nodes) for g in graphs)
+            budget = min(self.batch_atoms // targets, _NODES_PER_TARGET * self.batch_atoms // nodes)
+            self._per_batch = max(budget, 1)
+        return self._per_batch
+
+    def batch(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> PairBatch:
+        """Build the batch of some anchors."""
+        pairs = self._graphs(anchors, rng)
+        first = batch_graphs([p[0] for p in pairs])
+        species = first.species[: first.counts[0]]
+        if self.view == "space":
+            a, b = like_neighbours(first, rng)
+            return PairBatch(first, first, a, b, species[a])
+        rows = np.arange(first.counts[0])
+        return PairBatch(first, batch_graphs([p[1] for p in pairs]), rows, rows, species)
+
+    def random(self, rng: np.random.Generator, n_batches: int) -> Iterator[PairBatch]:
+        """Draw training batches, every system as often as any other."""
+        by_system: dict[int, list[Anchor]] = {}
+        for anchor in self.train:
+            by_system.setdefault(anchor.system, []).append(anchor)
+        systems = list(by_system.values())
+        turn = int(rng.integers(len(systems)))
+        for _ in range(n_batches):
+            anchors = []
+            for _ in range(max(self.per_batch(), 1 if self.whole_frames else len(systems))):
+                mine = systems[turn % len(systems)]
+                anchors.append(mine[int(rng.integers(len(mine)))])
+                turn += 1
+            yield self.batch(anchors, rng)
+
+    def spread(self, anchors: Sequence[Anchor], max_nodes: int, seed: int = 0) -> Iterator[PairBatch]:
+        """Go through anchors, evenly thinned out to about `max_nodes` graph nodes, in order."""
+        if not anchors:
+            return
+        rng = np.random.default_rng(seed)
+        nodes = len(self._graphs([anchors[0]], rng)[0][0].nodes)
+        n = int(np.clip(max_nodes // nodes, min(len(anchors), 2), len(anchors)))
+        chosen = [anchors[i] for i in np.unique(np.linspace(0, len(anchors) - 1, n).round().astype(int))]
+        size = self.per_batch()
+        for at in range(0, len(chosen), size):
+            yield self.batch(chosen[at : at + size], rng)

@@ -1,0 +1,102 @@
+"""Real files of many formats, from MDAnalysis' own tests."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cgcnn_md.errors import MissingExtraError
+from cgcnn_md.readers import open_trajectory
+from cgcnn_md.readers.roles import classify
+from cgcnn_md.readers.species import assign
+from cgcnn_md.readers.topology import of_file
+
+data = pytest.importorskip("MDAnalysisTests.datafiles")
+
+CASES = {
+    # files: atoms, frames, dt, box, species, what told the first species
+    ("XTC", "GRO"): (36597, 10, 100.0, "triclinic", "C H N Na O S", "atom name"),
+    ("XTC", "TPR"): (36597, 10, 100.0, "triclinic", "C H N Na O S", "element"),
+    ("DCD", "PSF"): (3341, 98, 1.0, "none", "C H N O S", "mass"),
+    ("waterDCD", "waterPSF"): (15, 10, 0.02, "orthorhombic", "H O", "mass"),
+    ("LAMMPSdcd2", "LAMMPSdata2"): (12421, 5, 0.5, "orthorhombic", "C Cl H N Na O S", "mass"),
+    ("TRZ", "TRZ_psf"): (8184, 6, 0.01, "orthorhombic", "C H M2 M3 M3P N O", "mass"),
+    ("LAMMPSDUMP",): (24, 3, math.nan, "orthorhombic", "1 2", "atom type"),
+    ("PDB_multiframe",): (392, 24, math.nan, "none", "C H N O S", "element"),
+}
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """Copy files where MDAnalysis may leave its offsets beside them."""
+    folder = tmp_path_factory.mktemp("formats")
+
+    def copy(name):
+        source = Path(str(getattr(data, name)))
+        if source.suffix != ".xtc":
+            return source
+        target = folder / source.name
+        return target if target.exists() else Path(shutil.copy(source, target))
+
+    return copy
+
+
+@pytest.mark.parametrize("names", CASES, ids="+".join)
+def test_format(names, copies):
+    atoms, frames, dt, box, species, source = CASES[names]
+    with open_trajectory([copies(name) for name in names]) as reader:
+        assert (reader.n_atoms, len(reader), reader.box_kind) == (atoms, frames, box)
+        assert reader.dt == pytest.approx(dt, nan_ok=True)
+        assert " ".join(reader.species) == species
+        assert reader.species_table()[0].source == source
+        assert np.isfinite(reader[-1].positions).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "species", "source"),
+    [
+        ("CONECT", "C H N O S", "element"),
+        ("LAMMPScnt", "C", "mass"),
+        ("DLP_HISTORY", "Cl K", "atom name"),
+        ("two_water_gro", "H O", "atom name"),
+        ("RNA_PSF", "C H K N O P", "mass"),
+        ("CRD", "C H N O S", "atom name"),
+        ("ALIGN", "C Ca H", "element"),  # CA is an alpha carbon in one residue, calcium in another
+        ("Martini_membrane_gro", None, "atom name as bead"),
+    ],
+)
+def test_species_of_topology(name, species, source):
+    found = assign(of_file(classify(getattr(data, name))))
+    assert found.sources[sorted(found.sources)[0]] == source
+    if species is None:
+        assert {"NC3", "PO4", "GL1", "C1A", "ROH"} <= set(found.sources)
+    else:
+        assert " ".join(sorted(found.sources)) == species
+
+
+def test_frames_are_those_of_mdanalysis(copies):
+    import MDAnalysis
+
+    xtc = copies("XTC")
+    universe = MDAnalysis.Universe(data.GRO, str(xtc), to_guess=())
+    with open_trajectory(xtc, data.GRO, select="name CA and resid 1:20") as reader:
+        universe.trajectory[6]
+        frame = reader[6]
+        np.testing.assert_array_equal(frame.positions, universe.atoms.positions[reader.environment_index])
+        np.testing.assert_allclose(frame.cell, universe.trajectory.ts.triclinic_dimensions, atol=1e-4)
+        assert reader.resnames.tolist() == universe.atoms[reader.atom_index].resnames.tolist()
+
+
+def test_gsd_without_gsd():
+    try:
+        import gsd  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingExtraError, match="please install gsd"):
+            open_trajectory(data.GSD)
+    else:
+        with open_trajectory(data.GSD) as reader:
+            assert len(reader) == 1

@@ -1,0 +1,341 @@
+"""Reading files and objects, against MDAnalysis and ASE themselves."""
+
+from __future__ import annotations
+
+import math
+
+import ase
+import ase.io
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from cgcnn_md.config import ReadConfig
+from cgcnn_md.errors import InputError, SpeciesError, UsageError
+from cgcnn_md.readers import describe, mdanalysis, open_systems, open_trajectory, roles, species, topology
+from cgcnn_md.readers.third_party import third_party
+
+from .files import CELL, DATA, N_WATERS, dump, water, write_gro, write_trajectory, write_xtc
+
+REAL = np.arange(4 * N_WATERS) % 4 != 3  # all but the massless site
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("readers")
+
+
+@pytest.fixture(scope="module")
+def gro(folder):
+    return write_gro(folder / "topol.gro")
+
+
+@pytest.fixture(scope="module")
+def xtc(folder):
+    return write_xtc(folder / "traj.xtc")
+
+
+@pytest.fixture(scope="module")
+def reader(xtc, gro):
+    with open_trajectory(xtc, gro) as reader:
+        yield reader
+
+
+@pytest.fixture(scope="module")
+def universe(xtc, gro):
+    import MDAnalysis
+
+    return MDAnalysis.Universe(str(gro), str(xtc), to_guess=())
+
+
+def images():
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        cell = CELL * (1 + 0.01 * i)
+        yield ase.Atoms("Si4O8", scaled_positions=rng.random((12, 3)), cell=cell, pbc=True)
+
+
+def test_frames_are_those_written(reader):
+    assert (reader.name, len(reader), reader.dt, reader.n_atoms) == ("traj", 8, 2.0, 3 * N_WATERS)
+    for index in (5, 0, 7, -1):
+        frame, number = reader[index], index % 8
+        assert_allclose(frame.positions, water(number)[REAL], atol=0.006)  # XTC keeps 0.01 Å
+        assert_allclose(frame.cell, CELL, atol=1e-4)
+        assert frame.pbc.all()
+        assert (frame.time, frame.number, frame.run) == (2.0 * number, number, 0)
+        assert frame.positions.dtype == np.float64
+    assert reader.box_kind == "triclinic"
+
+
+def test_water_without_elements_is_oxygen_and_hydrogen(reader):
+    assert reader.species == ("H", "O")
+    assert [tuple(row) for row in reader.species_table()] == [
+        ("H", 54, "atom name", ("HW1", "HW2")),
+        ("O", 27, "atom name", ("OW",)),
+    ]
+    assert "27 massless sites (MW) are left out" in reader.notes
+    assert_array_equal(reader.atom_index, np.flatnonzero(REAL))
+    assert_array_equal(reader.species_codes[:3], [1, 0, 0])
+    assert (reader.names[0], reader.resnames[0], reader.resids[-1]) == ("OW", "SOL", N_WATERS)
+
+
+def test_frames_come_in_the_order_asked_for_and_mix(reader):
+    order = [3, 1, 1, 7, 0]
+    first = reader.frames(order)
+    assert next(first).number == 3
+    second = reader.frames(range(8))
+    assert next(second).number == 0
+    assert reader[5].number == 5
+    second.close()  # requests in flight are dropped
+    assert [frame.number for frame in first] == order[1:]
+    assert [frame.number for frame in reader] == list(range(8))
+    assert reader.index_of(reader[4]) == 4
+    with pytest.raises(IndexError):
+        reader[8]
+
+
+def test_selection_of_targets_and_environment(xtc, gro):
+    with open_trajectory(xtc, gro, select="element O and resid 2:3", environment="name OW HW1") as reader:
+        assert reader.n_atoms == 2 * N_WATERS
+        assert_array_equal(reader.atom_index, [4, 8])
+        assert_array_equal(reader.targets, [2, 4])
+        assert_allclose(reader[2].positions[reader.targets], water(2)[[4, 8]], atol=0.006)
+    with open_trajectory(xtc, gro, select="name HW1", environment="element O") as reader:
+        assert reader.n_atoms == 2 * N_WATERS
+        assert "27 target atoms are not in the environment selection; they are added to it" in reader.notes
+    with open_trajectory(xtc, gro, select="name OW and around 2 (resid 1 and name HW1)") as reader:
+        assert_array_equal(reader.atom_index, [0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "numbers"),
+    [
+        ({"begin": 4, "end": 10}, [2, 3, 4, 5]),
+        ({"begin": 4.5, "step": 2}, [3, 5, 7]),
+        ({"start": -2}, [6, 7]),
+        ({"start": 1, "stop": 6, "step": 3}, [1, 4]),
+        ({"dt": 0.5, "begin": 3.0}, [6, 7]),
+    ],
+)
+def test_choice_of_frames(universe, settings, numbers):
+    with open_trajectory(universe, **settings) as reader:
+        assert reader.frame_numbers.tolist() == numbers
+        dt = settings.get("dt", 2.0)
+        assert reader.dt == pytest.approx(dt * settings.get("step", 1))
+        assert reader[-1].time == pytest.approx(numbers[-1] * dt)
+
+
+def test_runs_and_systems(folder, xtc, gro):
+    other = write_xtc(folder / "more.xtc", 3, first_ps=100)
+    readers = open_systems([xtc, other, gro, gro], None, ReadConfig())
+    assert [reader.name for reader in readers] == ["traj", "topol"]
+    assert readers[0].runs.tolist() == [0] * 8 + [1] * 3
+    assert readers[0].frame_numbers.tolist() == [*range(8), *range(3)]
+    assert readers[0][9].time == 102.0
+    assert readers[0].sources == (str(xtc), str(other), str(gro))
+    for reader in readers:
+        reader.close()
+    with open_trajectory([xtc, write_xtc(folder / "slow.xtc", 3, dt=4)], gro) as reader:
+        assert any(note.startswith("runs have different time steps") for note in reader.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        (
+            {"select": "resname XXX"},
+            InputError,
+            "selection 'resname XXX': no atom of 108; .* elements H, O and residues SOL",
+        ),
+        (
+            {"select": "foo bar"},
+            UsageError,
+            "--select 'foo bar': .*; wanted a selection in MDAnalysis' language",
+        ),
+        ({"begin": 500}, InputError, "none of 8 frames is left by --begin 500"),
+        ({"step": 0}, UsageError, "--step 0: wanted 1 or more"),
+        ({"dt": -1.0}, UsageError, "--dt -1.0: wanted a positive number"),
+        (
+            {"species_from": "element"},
+            SpeciesError,
+            r"traj: 81 atoms \(names HW1, HW2, OW in SOL\) have no known",
+        ),
+        ({"species_from": "magic"}, UsageError, "--species-from magic: wanted one of auto"),
+        ({"nonsense": 1}, UsageError, "unexpected keyword argument 'nonsense'"),
+    ],
+)
+def test_refusals(universe, settings, error, message):
+    with pytest.raises(error, match=message):
+        open_trajectory(universe, **settings)
+
+
+def test_topology_of_another_system(folder, xtc):
+    (folder / "small.xyz").write_text("3\nwater\nO 0 0 0\nH 1 0 0\nH 0 1 0\n")
+    with pytest.raises(InputError, match=r"traj\.xtc has 108 atoms, .*small\.xyz 3; give the topology"):
+        open_trajectory(xtc, folder / "small.xyz")
+
+
+def test_type_map_comes_first_and_unused_keys_are_noted(xtc, gro):
+    with open_trajectory(xtc, gro, type_map={"HW1": "H", "HW2": "D", "MW": "M", "QQ": "X"}) as reader:
+        assert reader.species == ("D", "H", "M", "O")
+        assert reader.n_atoms == 4 * N_WATERS
+        assert "the type map names QQ, but no atom has that type or name" in reader.notes
+
+
+def test_gro_of_several_frames(folder):
+    with open_trajectory(write_gro(folder / "movie.gro", range(4))) as reader:
+        assert (len(reader), reader.dt) == (4, 2.0)
+        assert_allclose(reader[3].positions, water(3)[REAL], atol=0.006)
+        assert_allclose(reader[3].cell, CELL, atol=1e-4)
+
+
+def test_beads(folder):
+    path = write_gro(folder / "beads.gro", names=("NC3", "PO4", "GL1", "C1A"))
+    with open_trajectory(path) as reader:
+        assert reader.species == ("C1A", "GL1", "NC3", "PO4")
+        assert any("bead name is its species" in note for note in reader.notes)
+
+
+def test_unknown_atoms_are_refused_with_the_remedy(folder):
+    path = write_gro(folder / "odd.gro", names=("OW", "HW1", "HW2", "QQ"))
+    with pytest.raises(
+        SpeciesError, match=r"odd.gro: 27 atoms \(names QQ in SOL\) .* --type-map QQ=ELEMENT,... or --sp"
+    ):
+        open_trajectory(path)
+    with open_trajectory(path, species_from="name") as reader:
+        assert reader.species == ("HW1", "HW2", "OW", "QQ")
+
+
+@pytest.mark.parametrize("name", ["a.extxyz", "a.xyz.gz", "a.traj", "XDATCAR", "a.xsf"])
+def test_ase_formats_against_ase(tmp_path, name):
+    written = list(images())
+    kind = {"a.xyz.gz": "extxyz", "XDATCAR": "vasp-xdatcar"}.get(name)
+    ase.io.write(tmp_path / name, written, format=kind)
+    with open_trajectory(tmp_path / name) as reader:
+        assert (reader.species, len(reader), reader.box_kind) == (("O", "Si"), 4, "triclinic")
+        assert math.isnan(reader.dt)
+        assert any("pass --dt" in note for note in reader.notes)
+        for i in (2, 0, 3, 1):
+            frame = reader[i]
+            assert_allclose(frame.positions, written[i].positions, atol=1e-6)
+            assert_allclose(frame.cell, written[i].cell[:], atol=1e-6)
+            assert math.isnan(frame.time)
+
+
+def test_objects_in_memory(universe, xtc, gro):
+    import MDAnalysis
+
+    written = list(images())
+    written[0].pbc = written[1].pbc = [True, True, False]
+    reader = open_trajectory(written[:2], dt=0.5)
+    assert (reader.name, reader.box_kind, reader.dt) == ("frames", "triclinic, periodic in x, y", 0.5)
+    assert_allclose(reader[1].positions, written[1].positions)
+
+    reader = open_trajectory(universe.select_atoms("name OW"))
+    assert (reader.name, reader.n_targets, reader.n_atoms, reader.dt) == ("traj", N_WATERS, 3 * N_WATERS, 2.0)
+    assert_allclose(reader[4].positions, water(4)[REAL], atol=0.006)
+    chain = MDAnalysis.Universe(str(gro), [str(xtc), str(xtc)], to_guess=())
+    reader = open_trajectory(chain)
+    assert reader.runs.tolist() == [0] * 8 + [1] * 8
+    assert reader[11].number == 3
+    with pytest.raises(UsageError, match="int: wanted a path"):
+        open_trajectory(7)
+
+
+def test_guessed_elements_are_not_believed(gro):
+    import MDAnalysis
+
+    universe = MDAnalysis.Universe(str(gro))  # masses and types are guessed: MW becomes DUMMY
+    assert open_trajectory(universe).species == ("H", "O")
+    universe.guess_TopologyAttrs(context="default", force_guess=["elements"])
+    assert open_trajectory(universe).species_table()[0].source == "atom name"
+
+
+def test_types_in_an_xyz_are_no_elements(tmp_path):
+    path = tmp_path / "lammps.xyz"
+    path.write_text("2\nAtoms. Timestep: 0\n1 0 0 0\n2 1 1 1\n" * 2)
+    with open_trajectory(path) as reader:
+        assert reader.species == ("1", "2")
+        assert reader.box_kind == "none"
+    with open_trajectory([path, path], type_map={"1": "Si", "2": "O"}) as reader:
+        assert reader.species == ("O", "Si")
+        assert reader.runs.tolist() == [0, 0, 1, 1]
+
+
+def test_lammps_dump(tmp_path):
+    path = tmp_path / "a.lammpstrj"
+    path.write_text(dump("pp pp ff"))
+    with open_trajectory(path) as reader:
+        assert reader.species == ("1", "2")
+        assert math.isnan(reader.dt)  # MDAnalysis calls the step number a time
+        assert math.isnan(reader[2].time)
+        assert_array_equal(reader[0].pbc, [True, True, False])
+        assert_allclose(reader[0].positions, [[1, 2, 3], [4, 5, 6]])  # sorted by id
+    with open_trajectory(path, dt=0.1, type_map={"1": "Si", "2": "O"}) as reader:
+        assert reader[2].time == pytest.approx(0.2)
+        assert reader.species == ("O", "Si")
+    with pytest.raises(UsageError, match="holds no times; give the time between its frames as --dt"):
+        open_trajectory(path, begin=1.0)
+    path.write_text(dump(columns="id element x y z", rows=("1 Si 1 2 3", "2 O 4 5 6"))[:-14])
+    with open_trajectory(path) as reader:
+        assert (len(reader), reader.species_table()[0].source) == (2, "element")
+        assert "a.lammpstrj ends in an incomplete frame, which is left out" in reader.notes
+    path.write_text(dump(columns="type x y z", rows=("1 1 2 3",)))
+    with pytest.raises(InputError, match="has no column 'id'"):
+        open_trajectory(path)
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        "Atoms # atomic\n\n1 1 1. 2. 3.\n2 2 4 5 6",
+        "Atoms\n\n1 1 1. 2. 3. 0 0 0\n2 2 4 5 6 0 0 0",
+        "Atoms\n\n1 1 2.4 1. 2. 3.\n2 2 -1.2 4 5 6",
+        "Atoms\n\n1 1 1 1. 2. 3.\n2 1 2 4 5 6\n\nVelocities\n\n1 0 0 0\n2 0 0 0",
+        "Atoms # full\n\n1 1 1 2.4 1. 2. 3.\n2 1 2 -1.2 4 5 6",
+    ],
+)
+def test_lammps_data_of_any_atom_style(tmp_path, atoms):
+    path = tmp_path / "a.data"
+    path.write_text(DATA.format(first=28.0855, second=15.999, atoms=atoms))
+    top = topology.of_file(roles.classify(path))
+    assert species.assign(top).labels.tolist() == ["Si", "O"]
+    with third_party([]):
+        frame = mdanalysis.open_file(str(path), "DATA", 2).read(0)
+    assert_allclose(frame.positions, [[1, 2, 3], [4, 5, 6]])
+
+
+def test_lammps_data_in_reduced_units_and_with_a_dump(tmp_path):
+    top, trajectory = tmp_path / "lj.data", tmp_path / "a.dump"
+    top.write_text(DATA.format(first=1.0, second=1.0, atoms="Atoms # atomic\n\n1 1 1. 2. 3.\n2 2 4 5 6"))
+    trajectory.write_text(dump())
+    with open_trajectory([trajectory, top]) as reader:
+        assert reader.species == ("1", "2")  # no hydrogen
+        assert len(reader) == 3
+        assert "masses are in reduced units: they do not tell elements" in reader.notes
+
+
+@pytest.mark.parametrize("ending", ["dcd", "trr"])
+def test_no_box(folder, gro, ending):
+    frames = np.array([water(i) for i in range(3)])
+    path = write_trajectory(folder / f"vacuum.{ending}", frames, None)
+    with open_trajectory(path, gro) as reader:
+        assert reader.box_kind == "none"
+        assert not reader[0].pbc.any()
+        assert not reader[0].cell.any()
+        assert "there is no box: the system is taken as not periodic" in reader.notes
+
+
+def test_description(xtc, gro):
+    with open_trajectory(xtc, gro, select="name OW", on_bad_frame="skip") as reader:
+        facts = describe(reader, scan=True)
+    assert (facts["frames"], facts["dt_ps"], facts["total_ps"], facts["targets"]) == (8, 2.0, 14.0, N_WATERS)
+    assert facts["species"][0] == {
+        "species": "H",
+        "atoms": 54,
+        "source": "atom name",
+        "examples": ("HW1", "HW2"),
+    }
+    assert_allclose(facts["box_lengths"], np.linalg.norm(CELL, axis=1), atol=1e-3)
+    assert facts["first_bad_frame"] is None
+    assert 0.3 < facts["largest_move"] < 3

@@ -1,0 +1,53 @@
+"""Clusters: as many as there are, one where there is one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from cgcnn_md.analysis.cluster import ValleyMixture, find_clusters
+
+
+@parametrize_with_checks([ValleyMixture()])
+def test_keeps_the_estimator_contract(estimator: object, check: object) -> None:
+    check(estimator)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_finds_parted_groups(n: int) -> None:
+    rng = np.random.default_rng(n)
+    truth = rng.choice(n, 6000, p=np.arange(1, n + 1) / sum(range(1, n + 1)))
+    points = 6.0 * np.eye(n)[truth] + rng.normal(size=(6000, n))
+    found = find_clusters(points, np.full(n, 0.9), np.arange(6000))
+    assert found.n_clusters == n
+    assert adjusted_rand_score(truth, found.predict(points)) > 0.98
+    assert found.evidence.stability > 0.95
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shape", ["normal", "uniform", "skewed", "heavy"])
+def test_one_group_is_one_cluster(seed: int, shape: str) -> None:
+    rng = np.random.default_rng(seed)
+    draw = {
+        "normal": rng.normal(size=(6000, 3)), "uniform": rng.uniform(size=(6000, 3)),
+        "skewed": rng.gamma(2.0, size=(6000, 3)), "heavy": rng.standard_t(4, size=(6000, 3)),
+    }[shape]  # fmt: skip
+    assert find_clusters(draw, np.full(3, 0.9), np.arange(6000)).n_clusters == 1
+
+
+def test_coordinates_that_do_not_survive_are_not_looked_at() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(4000, 2))
+    points[:2000, 1] += 10.0
+    found = find_clusters(points, np.array([0.9, 0.1]), np.arange(4000))
+    assert found.n_clusters == 1
+    nothing = find_clusters(points, np.array([0.1, 0.05]), np.arange(4000))
+    assert nothing.evidence.verdict.startswith("one environment only: no coordinate keeps its value")
+
+
+def test_atoms_without_embedding_have_no_cluster() -> None:
+    rng = np.random.default_rng(0)
+    found = find_clusters(rng.normal(size=(500, 2)), np.array([0.9, 0.9]), np.arange(500))
+    assert found.predict(np.array([[0.0, 0.0], [np.nan, 0.0]])).tolist() == [0, -1]

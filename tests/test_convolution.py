@@ -1,0 +1,74 @@
+"""The gated convolution against PyG, and the fused form against the reference and autograd."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from cgcnn_md.kernels.convolution import gated_sum, gated_sum_reference
+from cgcnn_md.nn import GatedConv
+
+
+def random_problem(k: int, width: int, n: int = 40) -> tuple[torch.Tensor, ...]:
+    torch.manual_seed(k * 1000 + width)
+    p, q = torch.randn(n - 7, 2 * width), torch.randn(n, 2 * width)
+    table = torch.randn(64, 2 * width)
+    index = torch.randint(0, n, (n - 7, k), dtype=torch.int32)
+    weight = torch.rand(n - 7, k) * (torch.rand(n - 7, k) > 0.2)
+    return p, q, table, index, torch.rand(n - 7, k) * 63, weight
+
+
+@pytest.mark.parametrize(("k", "width"), [(1, 16), (20, 64), (64, 16), (7, 256), (5, 3)])
+def test_fused_equals_reference_forward_and_backward(k: int, width: int) -> None:
+    p, q, table, index, place, weight = random_problem(k, width)
+    results = []
+    for form in (gated_sum, gated_sum_reference):
+        leaves = [x.clone().requires_grad_() for x in (p, q, table)]
+        out = form(*leaves, index, place, weight)
+        grads = torch.autograd.grad((out * torch.linspace(-1, 1, width)).sum(), leaves)
+        results.append((out.detach(), *grads))
+    for fused, plain in zip(*results, strict=True):
+        assert float((fused - plain).abs().max()) <= 1e-5 * float(plain.abs().max())
+
+
+def test_reference_gradients_equal_finite_differences() -> None:
+    p, q, table, index, place, weight = (x.double() if x.is_floating_point() else x for x in random_problem(3, 4, n=10))
+    leaves = [x.requires_grad_() for x in (p, q, table)]
+    assert torch.autograd.gradcheck(lambda a, b, t: gated_sum_reference(a, b, t, index, place, weight), leaves)
+
+
+def test_extreme_logits_stay_finite() -> None:
+    p = torch.tensor([[200.0, -200.0, 100.0, -300.0]])
+    one, zero = torch.ones(1, 1), torch.zeros(1, 1)
+    args = (p, torch.zeros(1, 4), torch.zeros(8, 4), torch.zeros(1, 1, dtype=torch.int32), zero, one)
+    torch.testing.assert_close(gated_sum(*args), gated_sum_reference(*args), atol=1e-5, rtol=1e-5)
+
+
+def test_equals_pyg_cgconv() -> None:
+    geometric = pytest.importorskip("torch_geometric.nn")
+    width, n, k, n_gaussians = 8, 12, 5, 48
+    torch.manual_seed(0)
+    conv = GatedConv(width, shortest=0.5, longest=6.0)
+    knot = torch.randint(0, 512, (n, k))
+    place = knot.float()
+    index = torch.randint(0, n, (n, k), dtype=torch.int32)
+    v = torch.randn(n, width)
+    peer = geometric.CGConv(width, dim=n_gaussians)
+    for half, linear in enumerate((peer.lin_f, peer.lin_s)):
+        rows = slice(half * width, (half + 1) * width)
+        parts = (conv.centre.weight[rows], conv.neighbour.weight[rows], conv.table.linear.weight[rows])
+        linear.weight.data = torch.cat(parts, dim=1).detach()
+        linear.bias.data = conv.table.linear.bias[rows].detach()
+    edges = torch.stack([index.long().flatten(), torch.arange(n).repeat_interleave(k)])
+    wanted = peer(v, edges, conv.table.basis[knot.flatten()])
+    got = v + gated_sum_reference(
+        conv.centre(v), conv.neighbour(v), conv.table(), index, place, torch.ones(n, k), functional.softplus
+    )
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_table_reads_its_ends_outside_its_range() -> None:
+    conv = GatedConv(4, shortest=1.0, longest=5.0)
+    np.testing.assert_allclose(conv.table.place(torch.tensor([0.1, 1.0, 5.0, 9.0])).numpy(), [0, 0, 511, 511])

@@ -1,0 +1,235 @@
+"""Figures: what they say, that they are safe to draw from anything, and that pyplot is left alone."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+
+from cgcnn_md.errors import StorageError, UsageError
+from cgcnn_md.plotting import (
+    plot_map,
+    plot_populations,
+    plot_rdf,
+    plot_spectrum,
+    plot_training,
+    save_figure,
+)
+from cgcnn_md.plotting.style import looks, percent
+
+
+def clusters_of(**populations: list[float]) -> pd.DataFrame:
+    rows = [(species, share) for species, shares in populations.items() for share in shares]
+    table = pd.DataFrame(rows, columns=["species", "population"])
+    return table.assign(cluster=np.arange(len(table)))
+
+
+def points_of(clusters: pd.DataFrame, n: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    parts = [
+        pd.DataFrame({"x": rng.normal(size=n), "y": rng.normal(size=n), "cluster": c, "species": s, "method": "UMAP"})
+        for c, s in zip(clusters.cluster, clusters.species)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def series_of(clusters: pd.DataFrame, runs: int = 1, frames: int = 10, system: str = "") -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            (system, run, frame, frame * 2.0, species, cluster, share)
+            for run in range(runs)
+            for frame in range(frames)
+            for cluster, species, share in zip(clusters.cluster, clusters.species, clusters.population)
+        ],
+        columns=["system", "run", "frame", "time_ps", "species", "cluster", "fraction"],
+    )
+
+
+def rdf_of(clusters: pd.DataFrame, neighbours: list[str], column: str = "g") -> pd.DataFrame:
+    r = np.arange(0.025, 10, 0.05)
+    parts = [
+        pd.DataFrame(
+            {
+                "cluster": c,
+                "species": s,
+                "neighbour": n,
+                "r": r,
+                column: (1 + k) * np.exp(-((r - 3) ** 2)) + (r > 4),
+            }
+        )
+        for c, s in zip(clusters.cluster, clusters.species)
+        for k, n in enumerate(neighbours)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+SPECTRUM = pd.DataFrame(
+    {
+        "species": ["O"] * 4 + ["H"] * 4,
+        "feature": [0, 1, 2, 3] * 2,
+        "autocorrelation": [0.98, 0.9, 0.1, np.nan, 0.1, 0.05, -0.1, np.nan],
+        "timescale_ps": [1234.0, 20.0, 1.0, np.nan, 1, np.nan, np.nan, np.nan],
+    }
+)
+
+WATER = clusters_of(H=[1.0], O=[0.42, 0.5, 0.08])
+MANY = clusters_of(Cu=list(np.linspace(0.1, 0.01, 25)))
+
+
+def legend_of(ax: object) -> list[str]:
+    legend = ax.get_legend()  # type: ignore[attr-defined]
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_the_map_has_a_panel_per_species_and_tells_populations() -> None:
+    ax = plot_map(points_of(WATER), WATER)
+    panels = ax.figure.axes
+    assert [p.get_title(loc="left") for p in panels] == ["H: one environment", "O: 3 environments"]
+    assert legend_of(panels[1]) == ["O 1: 42 %", "O 2: 50 %", "O 3: 8.0 %"]
+    assert panels[0].get_xlabel() == "UMAP 1"
+    assert all(c.get_rasterized() for p in panels for c in p.collections if isinstance(c, PathCollection))
+
+
+def test_unassigned_points_are_grey_and_named() -> None:
+    points = points_of(WATER).assign(cluster=lambda t: t.cluster.where(t.index % 5 > 0, -1))
+    ax = plot_map(points, WATER, species="O")
+    assert legend_of(ax)[-1] == "not assigned"
+    assert len(ax.collections[0].get_offsets()) == (points[points.species == "O"].cluster == -1).sum()
+
+
+def test_a_map_without_a_species_column_is_sorted_by_cluster() -> None:
+    points = points_of(WATER)[["x", "y", "cluster"]]
+    assert len(plot_map(points, WATER).figure.axes) == 2
+
+
+@pytest.mark.parametrize(
+    "clusters", [WATER, MANY, clusters_of(Ar=[1.0]), clusters_of()], ids=["water", "many", "one", "none"]
+)
+def test_everything_draws_with_any_number_of_clusters(tmp_path: Path, clusters: pd.DataFrame) -> None:
+    empty = clusters.empty
+    points = points_of(clusters) if not empty else points_of(WATER)[:0]
+    series = series_of(clusters)
+    rdf = rdf_of(clusters, ["H", "O"]) if not empty else rdf_of(WATER, ["H"])[:0]
+    axes = [
+        plot_map(points, clusters),
+        plot_populations(series, clusters),
+        plot_rdf(rdf, clusters),
+        plot_spectrum(SPECTRUM if not empty else SPECTRUM[:0]),
+        plot_training(pd.DataFrame({"epoch": [], "train": [], "validation": []})),
+    ]
+    for number, ax in enumerate(axes):
+        assert save_figure(ax, tmp_path / "figures" / f"{number}.png", dpi=40).stat().st_size > 1000
+
+
+def test_looks_are_distinct_and_independent_of_the_figure() -> None:
+    style = looks(MANY)
+    assert len({(x.colour, x.line, x.marker) for x in style.values()}) > 20
+    assert len({x.colour for x in list(style.values())[:21]}) == 21
+    several = clusters_of(A=[0.5] * 4, B=[0.5] * 4, C=[0.5] * 4)
+    assert looks(several)[0] == looks(several)[4] == looks(several)[8]
+    assert looks(WATER)[0] != looks(WATER)[1]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.42, "42 %"),
+        (0.0314, "3.1 %"),
+        (0.00001, "< 0.1 %"),
+        (0, "0 %"),
+        (1, "100 %"),
+        (np.nan, "?"),
+        (0.0996, "10 %"),
+    ],
+)
+def test_shares_are_short(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+def test_the_spectrum_marks_what_was_kept_and_says_how_slow() -> None:
+    ax = plot_spectrum(SPECTRUM, {"O": 2, "H": 0}, lag=4.0)
+    first, second = ax.figure.axes
+    assert first.get_title(loc="left") == "O: 2 slow coordinates"
+    assert second.get_title(loc="left") == "H: no slow coordinates"
+    assert [t.get_text() for t in first.texts] == ["1234 ps", "20 ps"]
+    assert first.get_ylabel() == "autocorrelation after 4 ps"
+    assert len({bar.get_facecolor() for bar in first.patches}) == 2
+
+
+def test_runs_follow_each_other_and_the_rest_is_not_assigned() -> None:
+    series = series_of(WATER, runs=3).assign(fraction=lambda t: t.fraction * 0.9)
+    ax = plot_populations(series, WATER, species="O")
+    assert ax.get_xlabel() == "time (ps), runs end to end"
+    assert ax.get_xlim() == (0, 58)
+    assert legend_of(ax) == ["not assigned", "O 3: 8.0 %", "O 2: 50 %", "O 1: 42 %"]
+
+
+def test_unknown_times_are_counted_in_frames_and_one_frame_is_a_band() -> None:
+    series = series_of(WATER, frames=1).assign(time_ps=np.nan)
+    ax = plot_populations(series, WATER)
+    assert ax.get_xlabel() == "frame"
+    assert np.ptp(ax.get_xlim()) > 0
+
+
+def test_systems_have_panels_of_their_own() -> None:
+    series = pd.concat([series_of(MANY, system=name) for name in ("melt", "crystal")])
+    titles = [p.get_title(loc="left") for p in plot_populations(series, MANY).figure.axes]
+    assert titles == ["Cu, melt", "Cu, crystal"]
+    assert len(legend_of(plot_populations(series, MANY))) == 12
+
+
+def test_rdf_names_its_axis_by_what_it_is() -> None:
+    assert plot_rdf(rdf_of(WATER, ["H"]), WATER).get_ylabel() == "$g(r)$ of H"
+    bare = plot_rdf(rdf_of(WATER, ["H"], "density_per_A3"), WATER)
+    assert bare.get_ylabel() == "density of H (Å$^{-3}$)"
+    assert bare.get_xlabel() == "$r$ (Å)"
+
+
+def test_rdf_shows_few_neighbours_and_cuts_bonds() -> None:
+    rdf = rdf_of(WATER, ["A", "B", "C", "D"])
+    figure = plot_rdf(rdf, WATER).figure
+    assert [p.get_title(loc="left") for p in figure.axes[:3]] == ["B around H", "C around H", "D around H"]
+    rdf.loc[rdf.r.between(0.9, 1.0), "g"] = 60
+    ax = plot_rdf(rdf, WATER, species="O", neighbour="A")
+    assert ax.get_ylim()[1] < 10
+    assert re.match(r"peak at 0\.\d+ Å reaches 60", ax.texts[0].get_text())
+
+
+def test_training_marks_the_kept_epoch() -> None:
+    table = pd.DataFrame({"epoch": [1, 2, 3], "train": [1.0, 2, 3], "validation": [1.0, 1.5, 1.2]})
+    assert legend_of(plot_training(table)) == ["training frames", "held-out frames", "kept: epoch 2, 1.5"]
+    without = plot_training(table.assign(validation=np.nan))
+    assert legend_of(without) == ["training frames"]
+
+
+def test_an_axes_or_a_figure_can_be_given() -> None:
+    figure = Figure()
+    assert plot_map(points_of(WATER), WATER, figure.subfigures(1, 2)[0]).figure is not figure
+    ax = Figure().subplots()
+    assert plot_map(points_of(WATER), WATER, ax, species="O") is ax
+    with pytest.raises(UsageError, match=re.escape("one Axes for 2 panels (H, O): choose one or pass a Figure")):
+        plot_map(points_of(WATER), WATER, ax)
+
+
+def test_saving_is_the_same_bytes_and_fails_in_one_line(tmp_path: Path) -> None:
+    first, second = (save_figure(plot_map(points_of(WATER), WATER), tmp_path / f"{n}.png") for n in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot write the figure"):
+        save_figure(plot_training(pd.DataFrame({"epoch": [1], "train": [1.0]})), tmp_path / "file" / "x.png")
+
+
+def test_pyplot_and_torch_stay_out() -> None:
+    code = (
+        "import sys, cgcnn_md.plotting, cgcnn_md.results, cgcnn_md.report, cgcnn_md.analysis.project,"
+        "cgcnn_md.analysis.structure, cgcnn_md.analysis.populations\n"
+        "assert not {'torch', 'matplotlib.pyplot', 'umap', 'sklearn', 'MDAnalysis'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

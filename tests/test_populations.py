@@ -1,0 +1,165 @@
+"""Populations, their intervals, and lifetimes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cgcnn_md.analysis.census import take_census
+from cgcnn_md.analysis.populations import populations, populations_in_time
+from cgcnn_md.store import Store
+
+
+def store_of(
+    path: Path,
+    labels: np.ndarray,
+    *,
+    species: list[str] | None = None,
+    runs: np.ndarray | None = None,
+    numbers: np.ndarray | None = None,
+    dt: float | None = 2.0,
+    unit: int = 64,
+    name: str = "",
+) -> Store:
+    n_frames, n_atoms = labels.shape
+    store = Store.create(
+        path / "e.zarr",
+        name,
+        n_frames=n_frames,
+        atom_index=np.arange(n_atoms),
+        species_names=species or ["Li"] * n_atoms,
+        features=1,
+        frame_numbers=np.arange(n_frames) if numbers is None else numbers,
+        runs=np.zeros(n_frames) if runs is None else runs,
+        attrs={"dt": dt},
+        unit_frames=unit,
+    )
+    store.write_clusters(0, labels)
+    store.write(0, np.zeros((n_frames, n_atoms, 1), dtype=np.float32), np.arange(n_frames) * (dt or np.nan))
+    for done in range(store.n_units):
+        store.mark_done(done)
+    return store
+
+
+def markov(n_frames: int, n_atoms: int, leave: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """Two-state chains in equilibrium."""
+    labels = np.empty((n_frames, n_atoms), dtype=np.int16)
+    state = (rng.random(n_atoms) < leave[0] / sum(leave)).astype(np.int16)
+    for frame in range(n_frames):
+        labels[frame] = state
+        state = np.where(rng.random(n_atoms) < np.asarray(leave)[state], 1 - state, state)
+    return labels
+
+
+def test_a_chain_of_known_lifetimes_is_recovered(tmp_path: Path) -> None:
+    labels = markov(4000, 20, (0.05, 0.2), np.random.default_rng(0))
+    table = populations(store_of(tmp_path, labels))
+    assert table.columns.tolist()[:7] == [
+        "cluster",
+        "species",
+        "population",
+        "population_low",
+        "population_high",
+        "lifetime_ps",
+        "n_atom_frames",
+    ]
+    np.testing.assert_allclose(table.population, [0.8, 0.2], atol=0.02)
+    np.testing.assert_allclose(table.lifetime_ps, [2 / 0.05, 2 / 0.2], rtol=0.05)
+    assert (table.population_low < [0.8, 0.2]).all()
+    assert (table.population_high > [0.8, 0.2]).all()
+    assert table.n_atom_frames.sum() == labels.size
+
+
+@pytest.mark.parametrize(("n_frames", "n_atoms"), [(400, 1), (60, 40)])
+def test_intervals_cover_as_often_as_they_say(tmp_path: Path, n_frames: int, n_atoms: int) -> None:
+    rng = np.random.default_rng(1)
+    trials, hits = 60, 0
+    for trial in range(trials):
+        labels = markov(n_frames, n_atoms, (0.1, 0.2), rng)
+        row = populations(store_of(tmp_path / str(trial), labels, unit=400), n_clusters=2).iloc[0]
+        hits += row.population_low <= 2 / 3 <= row.population_high
+    assert hits / trials >= 0.88
+
+
+def test_collective_changes_widen_the_interval(tmp_path: Path) -> None:
+    """All atoms switch together, so there are as many independent numbers as with one atom."""
+    one = markov(400, 1, (0.1, 0.2), np.random.default_rng(3))
+    together = populations(store_of(tmp_path / "a", np.repeat(one, 50, axis=1))).iloc[0]
+    alone = populations(store_of(tmp_path / "b", one)).iloc[0]
+    width = together.population_high - together.population_low
+    assert width == pytest.approx(alone.population_high - alone.population_low, rel=0.2)
+
+
+def test_runs_and_atoms_are_not_joined(tmp_path: Path) -> None:
+    """Label 0 in the first run, 1 in the second: nobody ever left."""
+    labels = np.repeat([[0], [1]], 10, axis=0).repeat(3, axis=1)
+    table = populations(store_of(tmp_path, labels, runs=np.arange(20) // 10))
+    assert np.isinf(table.lifetime_ps).all()
+    assert table.longest_stay_ps.tolist() == [18.0, 18.0]
+
+
+def test_skipped_frames_and_missing_labels_are_unknown_not_exits(tmp_path: Path) -> None:
+    labels = np.asarray([0, 0, 1, 1, -1, 0, 0])[:, None]
+    numbers = np.asarray([0, 1, 5, 6, 7, 8, 9])  # frames 2 to 4 could not be read
+    table = populations(store_of(tmp_path, labels, numbers=numbers))
+    assert np.isinf(table.lifetime_ps).all()
+    assert table.longest_stay_ps.tolist() == [2.0, 2.0]
+    assert table.population.tolist() == pytest.approx([4 / 7, 2 / 7])
+
+
+def test_units_join_seamlessly_and_undone_ones_do_not_count(tmp_path: Path) -> None:
+    labels = markov(300, 5, (0.1, 0.2), np.random.default_rng(0))
+    whole = populations(store_of(tmp_path / "a", labels, unit=300))
+    pieces = store_of(tmp_path / "b", labels, unit=7)
+    assert populations(pieces).equals(whole)
+    pieces._group["done"][1] = False
+    census = take_census(pieces)[0]
+    assert len(census.frames) == 293
+    assert census.at_risk.sum() == 5 * (299 - 8)
+
+
+def test_clusters_count_within_their_species_over_all_systems(tmp_path: Path) -> None:
+    species = ["O", "H", "H"]
+    a = store_of(tmp_path, np.tile([0, 1, 2], (8, 1)), species=species, name="a")
+    b = store_of(tmp_path, np.tile([0, 1, 1], (8, 1)), species=species, name="b")
+    table = populations([a, b])
+    assert table.species.tolist() == ["O", "H", "H"]
+    assert table.population.tolist() == [1.0, 0.75, 0.25]
+    assert table.population_low[0] == table.population_high[0] == 1.0
+    series = populations_in_time([a, b])
+    sums = series.groupby(["system", "run", "frame", "species"]).fraction.sum()
+    np.testing.assert_allclose(sums, 1.0)
+    assert set(series.system) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "bounded"), [(np.zeros((1, 1)), False), (np.eye(4)[:1], True), (np.eye(4)[:, :1], True)]
+)
+def test_little_data_gives_no_false_certainty(tmp_path: Path, labels: np.ndarray, bounded: bool) -> None:
+    row = populations(store_of(tmp_path, labels.astype(int))).iloc[0]
+    assert np.isfinite(row.population_low) == bounded
+    if bounded:
+        assert row.population_high - row.population_low > 0.3
+
+
+def test_unknown_time_step_leaves_lifetimes_open(tmp_path: Path) -> None:
+    table = populations(store_of(tmp_path, markov(50, 3, (0.3, 0.3), np.random.default_rng(0)), dt=None))
+    assert table.lifetime_ps.isna().all()
+    assert table.population.notna().all()
+
+
+def test_no_labels_is_an_empty_table(tmp_path: Path) -> None:
+    store = store_of(tmp_path, np.full((5, 2), -1))
+    assert populations(store).empty
+    assert populations_in_time(store).empty
+    assert populations(store, n_clusters=2).population.tolist() == [0.0, 0.0]
+
+
+def test_long_runs_are_averaged(tmp_path: Path) -> None:
+    labels = markov(1000, 4, (0.1, 0.1), np.random.default_rng(0))
+    series = populations_in_time(store_of(tmp_path, labels), points=50)
+    assert len(series) == 100
+    assert series.fraction[series.cluster == 0].mean() == pytest.approx((labels == 0).mean())
+    assert series.time_ps.iloc[0] == pytest.approx(19.0)

@@ -1,0 +1,38 @@
+"""VAMP-2 against deeptime, and what a batch of the objective ignores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cgcnn_md.objectives import Vamp2, vamp2_score
+
+
+def test_equals_deeptime() -> None:
+    covariance = pytest.importorskip("deeptime.covariance")
+    vamp = pytest.importorskip("deeptime.decomposition")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 4)) @ rng.normal(size=(4, 4))
+    y = 0.6 * x + rng.normal(size=x.shape)
+    estimator = covariance.Covariance(lagtime=1, compute_c0t=True, compute_ctt=True, remove_data_mean=True)
+    estimator.partial_fit((x, y))
+    wanted = vamp.VAMP(epsilon=1e-12).fit(estimator.fetch_model()).fetch_model().score(2) - 1.0
+    a, b = (torch.from_numpy(v - v.mean(axis=0)) for v in (x, y))
+    assert float(vamp2_score(a, b, ridge=1e-12)) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_being_of_a_species_is_no_slow_mode() -> None:
+    torch.manual_seed(0)
+    objective = Vamp2(4, 2, n_out=2)
+    species = torch.arange(2).repeat(2000)
+    offset = 50.0 * species[:, None]
+    x, y = (torch.randn(4000, 4) + offset for _ in range(2))
+    for _ in range(200):
+        score = objective(x, y, species)
+    assert float(score.detach()) < 0.05
+
+
+def test_too_few_pairs_give_no_score() -> None:
+    objective = Vamp2(4, 1, n_out=8)
+    assert float(objective(torch.randn(10, 4), torch.randn(10, 4), torch.zeros(10, dtype=torch.long)).detach()) == 0.0
