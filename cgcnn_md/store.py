@@ -275,6 +275,10 @@ class Store:
         """Read frames as float32, shape (frames, n_atoms, features); nan where nothing was written."""
         return np.asarray(self._group["embedding"][frames], dtype=np.float32)
 
+    def is_hole(self, frame: int) -> bool:
+        """Tell a frame that could not be read: nothing of it is finite."""
+        return not np.isfinite(self._group["embedding"][frame]).any()
+
     def clusters(self, frames: slice | int) -> NDArray[np.int16]:
         """Read labels, shape (frames, n_atoms), -1 where there is none."""
         return np.asarray(self._group["cluster"][frames], dtype=np.int16)

@@ -93,8 +93,8 @@ def test_threads_do_not_matter(encoder: Encoder) -> None:
 
 def test_no_jump_when_an_atom_becomes_one_of_the_nearest(encoder: Encoder) -> None:
     rng = np.random.default_rng(8)
-    frame = random_frame(rng, n=120, length=12.0)
-    path = np.linspace(0.0, 2.0, 400)
+    frame = random_frame(rng, n=60, length=9.0)
+    path = np.linspace(0.0, 1.0, 200)
     steps, sets = [], set()
     before = None
     for along in path:

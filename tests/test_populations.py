@@ -109,6 +109,16 @@ def test_skipped_frames_and_missing_labels_are_unknown_not_exits(tmp_path: Path)
     assert table.population.tolist() == pytest.approx([4 / 7, 2 / 7])
 
 
+def test_frames_that_could_not_be_read_do_not_count(tmp_path: Path) -> None:
+    labels = np.asarray([[0], [0], [-1], [0], [-1], [1]])
+    store = store_of(tmp_path, labels)
+    store.write(2, np.full((1, 1, 1), np.nan, dtype=np.float32), [np.nan])
+    table = populations(store)
+    assert table.population.tolist() == pytest.approx([3 / 5, 1 / 5])
+    np.testing.assert_array_equal(table.longest_stay_ps, [2.0, np.nan])
+    assert populations_in_time(store).time_ps.notna().all()
+
+
 def test_units_join_seamlessly_and_undone_ones_do_not_count(tmp_path: Path) -> None:
     labels = markov(300, 5, (0.1, 0.2), np.random.default_rng(0))
     whole = populations(store_of(tmp_path / "a", labels, unit=300))

@@ -129,6 +129,14 @@ def test_every_species_has_a_plane_and_systems_share_it(tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "map.parquet")
 
 
+def test_frames_that_could_not_be_read_are_not_drawn(tmp_path: Path) -> None:
+    store = make(tmp_path, np.zeros((8, 3), dtype=int), ["O"] * 3)
+    store.write(5, np.full((1, 3, 2), np.nan, dtype=np.float32), [np.nan])
+    store.write_clusters(4, np.full((2, 3), -1))
+    frame, _ = stratified_sample(store, 100)
+    assert sorted(set(frame.tolist())) == [0, 1, 2, 3, 4, 6, 7]
+
+
 def test_undone_units_are_not_drawn(tmp_path: Path) -> None:
     store = make(tmp_path, np.zeros((8, 3), dtype=int), ["O"] * 3)
     store._group["done"][0] = False

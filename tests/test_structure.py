@@ -226,3 +226,5 @@ def test_sampled_frames_carry_the_labels_of_their_targets(tmp_path: Path) -> Non
     assert [s.labels.tolist() for s in samples] == [[-1, -1, int(s.frame.positions[0, 0])] for s in samples]
     assert [int(s.frame.positions[0, 0]) for s in samples] == [2, 7, 22, 27]
     assert len(list(sample_frames(FakeReader(), store))) == 20
+    store.write_clusters(0, np.full((10, 1), -1))  # frames that could not be read
+    assert min(int(s.frame.positions[0, 0]) for s in sample_frames(FakeReader(), store)) == 20

@@ -23,7 +23,7 @@ class Census:
     species
         Species of every atom, shape (n_atoms,).
     frames
-        Indices of the frames counted (those of done units), shape (n_done,).
+        Indices of the frames counted, those of done units that could be read, shape (n_done,).
     time
         Their times in ps, nan where unknown, shape (n_done,).
     number, run
@@ -69,7 +69,7 @@ class Census:
 def take_census(
     stores: Store | Iterable[Store], *, n_clusters: int | None = None, dt: float | None = None
 ) -> list[Census]:
-    """Count the labels of every done frame, once through each store.
+    """Count the labels of every done frame that could be read, once through each store.
 
     A step from one frame to the next counts only within one run, between neighbouring frame numbers and
     where both labels are known; atoms and runs are never joined.
@@ -116,6 +116,8 @@ def _count(store: Store, n_clusters: int, dt: float | None) -> Census:
     rows = np.arange(store.n_atoms)
     for unit in store.done_units():
         for frame, labels in enumerate(store.clusters(unit).astype(np.int64), start=unit.start):
+            if labels.max(initial=-1) < 0 and store.is_hole(frame):
+                continue
             follows = bool(kept) and kept[-1] == frame - 1 and bool(joined[frame])
             steps.add(labels, follows=follows)
             by_atom[rows, labels] += 1

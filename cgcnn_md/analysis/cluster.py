@@ -131,10 +131,12 @@ class ValleyMixture(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.depth = depth
         self.seed = seed
 
-    def fit(self, X: NDArray[np.floating], y: None = None) -> Self:
+    def fit(self, X: NDArray[np.floating], y: None = None) -> Self:  # noqa: ARG002 (scikit-learn asks for it)
         """Fit to points of shape (n, n_coordinates)."""
         points = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        n = int(np.clip(len(points) // _FEWEST, 1, max(self.n_components, self.n_clusters or 1)))
+        # few points carry few components, unless a number was asked for
+        n = int(np.clip(len(points) // _FEWEST, 1, self.n_components))
+        n = min(max(n, self.n_clusters or 1), len(points))
         self.mixture_ = GaussianMixture(n, random_state=self.seed, reg_covar=1e-6 * max(float(points.var()), 1e-12))
         with warnings.catch_warnings():
             # EM that stops a little early still gives components to merge
@@ -170,7 +172,7 @@ class ValleyMixture(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             self.labels_[members[key]] = cluster
         for _ in range(_REFINE):
             groups_now = [points[self.labels_ == c] for c in range(self.n_clusters_)]
-            if min(len(g) for g in groups_now) < _FEWEST:
+            if min(len(g) for g in groups_now) < 2:
                 break
             self.valleys_ = {
                 (a, b): Valley.between(groups_now[a], groups_now[b])

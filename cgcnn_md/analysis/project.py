@@ -100,7 +100,7 @@ def stratified_sample(data: Store | NDArray[np.integer], n: int, seed: int = 0) 
     Parameters
     ----------
     data
-        Store, of which only done units are drawn from, or labels of shape (n_frames, n_atoms).
+        Store, of which only what is done and could be read is drawn, or labels of shape (n_frames, n_atoms).
     n
         Atom-frames; all of them where there are fewer.
     seed
@@ -115,11 +115,16 @@ def stratified_sample(data: Store | NDArray[np.integer], n: int, seed: int = 0) 
 
     def read(where: slice) -> Ints:
         labels = data.clusters(where) if isinstance(data, Store) else np.asarray(data)
-        return labels.astype(np.int64) + 1
+        codes = labels.astype(np.int64) + 1
+        if isinstance(data, Store):
+            empty = np.flatnonzero(~codes.any(axis=1))
+            codes[[row for row in empty if data.is_hole(where.start + int(row))]] = -1
+        return codes
 
     sizes = np.zeros(1, dtype=np.int64)
     for _, where in blocks:
-        counts = np.bincount(read(where).ravel(), minlength=len(sizes))
+        codes = read(where)
+        counts = np.bincount(codes[codes >= 0], minlength=len(sizes))
         counts[: len(sizes)] += sizes
         sizes = counts
     rng = np.random.default_rng(seed)

@@ -130,7 +130,7 @@ class ClusterRdf:
 
 
 def sample_frames(reader: FrameSource, store: Store, n_frames: int | None = None) -> Iterator[LabelledFrame]:
-    """Yield labelled frames, evenly spaced over what is done.
+    """Yield labelled frames, evenly spaced over what is done and holds a label.
 
     Parameters
     ----------
@@ -146,7 +146,8 @@ def sample_frames(reader: FrameSource, store: Store, n_frames: int | None = None
     LabelledFrame
         A frame with the labels of its targets.
     """
-    done = np.concatenate([np.arange(unit.start, unit.stop) for unit in store.done_units()] or [np.arange(0)])
+    labelled = [unit.start + np.flatnonzero((store.clusters(unit) >= 0).any(axis=1)) for unit in store.done_units()]
+    done = np.concatenate([np.zeros(0, dtype=np.int64), *labelled])
     if n_frames is None:
         n_frames = int(np.clip(4000 // max(store.n_atoms, 1), 20, 200))
     picked = [int(part[len(part) // 2]) for part in np.array_split(done, n_frames) if len(part)]

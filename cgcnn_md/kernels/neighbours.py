@@ -14,6 +14,7 @@ from cgcnn_md.errors import InputError
 from cgcnn_md.frame import Floats, Frame
 
 _ATOMS_PER_CELL = 2.5
+_WORTH_THREADS = 500  # fewer centres are done before other threads have woken up
 _MIN_EXTENT = 1.0  # Å; a flat or single-atom system still needs a box to be binned in
 
 
@@ -67,7 +68,6 @@ def _bin(cells: Any, n_cells: int) -> Any:
     return start, order
 
 
-@numba.njit(parallel=True, cache=True)
 def _k_best(
     centres: Any, k: int, cutoff: float, grid: Any, sorted_pos: Any, order: Any, start: Any, cell_of: Any,
     pos: Any, cell: Any, pbc: Any, heights: Any, side: float,
@@ -141,6 +141,10 @@ def _k_best(
                 index[row, at] = who[at]
                 distance[row, at] = math.sqrt(best[at])
     return index, distance, radius
+
+
+_k_best_serial = numba.njit(cache=True)(_k_best)
+_k_best_parallel = numba.njit(parallel=True, cache=True)(_k_best)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +225,8 @@ class CellList:
             Distance in Å of the (k+1)-th neighbour or the cutoff, whichever is smaller, shape (n_centres,).
         """
         rows = self.order if centres is None else np.asarray(centres, dtype=np.int64)
-        index, distance, radius = _k_best(
+        search = _k_best_serial if len(rows) < _WORTH_THREADS else _k_best_parallel
+        index, distance, radius = search(
             rows, k, float(cutoff), self.grid, self.wrapped[self.order], self.order, self.start, self.cell_of,
             self.wrapped, self.cell, np.asarray(self.frame.pbc, dtype=np.bool_), self.heights, self.side,
         )  # fmt: skip

@@ -53,12 +53,14 @@ def build(
 
     Parameters
     ----------
-    lengths, has_time, paths
-        Of each run: frames, whether they carry times, and the file for messages.
+    lengths, has_time
+        Of each run: frames, and whether they carry times.
     time_of
         Reads the time of a frame.
     config
         start, stop, step, begin, end and dt; numbers count in each run on its own.
+    paths
+        File of each run, for messages.
 
     Raises
     ------

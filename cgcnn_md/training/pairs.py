@@ -17,6 +17,7 @@ from cgcnn_md.readers import Reader
 
 _CACHE_BYTES = 400_000_000
 _NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its budget
+_MOST_FRAMES = 256  # of tiny systems; more cost time and no longer sharpen the score
 JIGGLE = 0.1  # of the nearest-neighbour distance
 
 
@@ -155,7 +156,7 @@ class PairSampler:
             targets = max(g.counts[0] for g in graphs)
             nodes = max(len(g.nodes) for g in graphs)
             budget = min(self.batch_atoms // targets, _NODES_PER_TARGET * self.batch_atoms // nodes)
-            self._per_batch = max(budget, 1)
+            self._per_batch = int(np.clip(budget, 1, _MOST_FRAMES))
         return self._per_batch
 
     def batch(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> PairBatch:
