@@ -5,6 +5,8 @@ The names below are loaded when they are first used, so that importing the packa
 
 from __future__ import annotations
 
+import os
+
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from cgcnn_md.nn import load_model
     from cgcnn_md.pipeline import embed, encode, train
     from cgcnn_md.results import open_embedding
+
+# before anything loads OpenMP: threads that spin while they wait slow each other down on a busy machine (ADR 8)
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 

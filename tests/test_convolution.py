@@ -69,6 +69,17 @@ def test_equals_pyg_cgconv() -> None:
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
 
 
+def test_mixed_precision_stays_near_single() -> None:
+    torch.manual_seed(0)
+    conv = GatedConv(16, shortest=0.5, longest=6.0)
+    v, index = torch.randn(30, 16), torch.randint(0, 30, (30, 8), dtype=torch.int32)
+    distance, weight = 0.5 + 5.5 * torch.rand(30, 8), torch.rand(30, 8)
+    single = conv(v, 30, index, distance, weight)
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # what training does on a GPU
+        mixed = conv(v, 30, index, distance, weight)
+    torch.testing.assert_close(mixed.float(), single, atol=0.1, rtol=0.05)
+
+
 def test_table_reads_its_ends_outside_its_range() -> None:
     conv = GatedConv(4, shortest=1.0, longest=5.0)
     np.testing.assert_allclose(conv.table.place(torch.tensor([0.1, 1.0, 5.0, 9.0])).numpy(), [0, 0, 511, 511])

@@ -11,6 +11,7 @@ T is a table that is read by linear interpolation at the place ``t_ij`` (in knot
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numba
@@ -47,7 +48,7 @@ def edge_terms(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor
         Gate and core logits, each of shape (n_centres, k, W).
     """
     low = place.floor().clamp(max=table.shape[0] - 2)
-    part = (place - low).unsqueeze(-1)
+    part = (place - low).unsqueeze(-1).to(table.dtype)  # under autocast the table is bfloat16
     knot = low.long()
     looked_up = torch.lerp(table[knot], table[knot + 1], part)
     gate, core = (p.unsqueeze(1) + q[index.long()] + looked_up).chunk(2, dim=-1)
@@ -181,6 +182,13 @@ class _FusedGatedSum(torch.autograd.Function):
         return gp, gq.sum(dim=0), gt.sum(dim=0), None, None, None
 
 
+@cache
+def _compiled() -> Callable[..., Tensor]:
+    """Compile the reference, once, for shapes that change from batch to batch."""
+    compiled: Callable[..., Tensor] = torch.compile(gated_sum_reference, dynamic=True)
+    return compiled
+
+
 def gated_sum(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor, weight: Tensor) -> Tensor:
     """Sum gated messages by the fastest form for where the tensors are; arguments as in the reference.
 
@@ -188,4 +196,6 @@ def gated_sum(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor,
     """
     if p.device.type == "cpu" and p.dtype == torch.float32:
         return _FusedGatedSum.apply(p, q, table, index, place, weight)  # type: ignore[no-any-return, no-untyped-call]
+    if p.device.type == "cuda":
+        return _compiled()(p, q, table, index, place, weight)
     return gated_sum_reference(p, q, table, index, place, weight)
