@@ -1,0 +1,102 @@
+"""Pairs never cross runs, the held-out border, or frames that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+import torch
+from systems import random_frame
+
+from cgcnn_md.config import ModelConfig
+from cgcnn_md.frame import Frame
+from cgcnn_md.graph import knn_graph
+from cgcnn_md.nn import Model
+from cgcnn_md.objectives.views import jiggled, like_neighbours
+from cgcnn_md.training.moments import gather_moments
+from cgcnn_md.training.pairs import Anchor, PairSampler
+
+
+class FakeReader:
+    """Frames in memory, of several runs."""
+
+    def __init__(self, lengths: Sequence[int], n_targets: int | None = None, n: int = 30) -> None:
+        rng = np.random.default_rng(0)
+        first = random_frame(rng, n=n)
+        self._frames = [jiggled(first, 0.1, rng) for _ in range(sum(lengths))]
+        self.runs = np.repeat(np.arange(len(lengths)), lengths)
+        self.species = ("A", "B")
+        self.targets = np.arange(n_targets or n)
+        self.bad_frames: dict[int, str] = {}
+        self.dt = 1.0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def frames(self, indices: Sequence[int]) -> Iterator[Frame]:
+        return (self._frames[i] for i in indices)
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    return Model.new(["A", "B"], ModelConfig(k=8, width=16, layers=2), shortest=0.8, longest=5.0)
+
+
+def sampler(reader: FakeReader, model: Model, view: str = "time", lag: int = 3) -> PairSampler:
+    return PairSampler([reader], model, view=view, lag=lag, batch_atoms=120, validation=0.3)  # type: ignore[list-item]
+
+
+def test_lagged_pairs_stay_in_their_run_and_on_their_side_of_the_border(model: Model) -> None:
+    reader = FakeReader([20, 14])
+    drawn = sampler(reader, model)
+    borders = {0: 14, 1: 30}
+    assert drawn.train and drawn.held_out
+    for anchors, side in ((drawn.train, True), (drawn.held_out, False)):
+        for anchor in anchors:
+            ends = (anchor.frame, anchor.frame + 3)
+            run = int(reader.runs[ends[0]])
+            assert reader.runs[ends[1]] == run
+            assert all((end < borders[run]) is side for end in ends)
+
+
+def test_a_frame_that_cannot_be_read_is_in_no_pair(model: Model) -> None:
+    reader = FakeReader([20])
+    reader.bad_frames = {6: "broken"}
+    drawn = sampler(reader, model)
+    starts = {a.frame for a in drawn.train + drawn.held_out}
+    assert not starts & {6, 3}
+    assert {2, 4, 5, 7} <= starts
+
+
+def test_both_ends_of_a_pair_are_the_same_atom(model: Model) -> None:
+    reader = FakeReader([12], n_targets=7)
+    drawn = sampler(reader, model)
+    batch = drawn.batch([Anchor(0, 1), Anchor(0, 4)], np.random.default_rng(0))
+    np.testing.assert_array_equal(batch.first.nodes[:14], batch.second.nodes[:14])
+    np.testing.assert_array_equal(batch.first.nodes[:14], np.tile(reader.targets, 2))
+
+
+def test_moments_of_a_batch_do_not_depend_on_how_it_is_cut(model: Model) -> None:
+    drawn = sampler(FakeReader([12]), model)
+    whole = gather_moments(model, [drawn.batch(drawn.train, np.random.default_rng(0))])
+    parts = gather_moments(model, (drawn.batch([a], np.random.default_rng(0)) for a in drawn.train))
+    for name in whole:
+        assert whole[name].n == parts[name].n
+        np.testing.assert_allclose(whole[name].cross, parts[name].cross, rtol=1e-4, atol=1e-4)
+
+
+def test_space_pairs_are_neighbours_of_one_species() -> None:
+    frame = random_frame(np.random.default_rng(1), n=50)
+    graph = knn_graph(frame, 8, cutoff=5.0, hops=1)
+    first, second = like_neighbours(graph, np.random.default_rng(0))
+    np.testing.assert_array_equal(frame.species[first], frame.species[second])
+    assert all(b in graph.index[a] and a != b for a, b in zip(first, second, strict=True))
+
+
+def test_noise_pairs_are_made_of_one_frame(model: Model) -> None:
+    drawn = sampler(FakeReader([4]), model, view="noise")
+    batch = drawn.batch([Anchor(0, 0)], np.random.default_rng(0))
+    moved = np.abs(batch.first.distance[:, 0] - batch.second.distance[:, 0])
+    assert 0.0 < moved.mean() < 1.0
