@@ -52,7 +52,8 @@ def test_lagged_pairs_stay_in_their_run_and_on_their_side_of_the_border(model: M
     reader = FakeReader([20, 14])
     drawn = sampler(reader, model)
     borders = {0: 14, 1: 30}
-    assert drawn.train and drawn.held_out
+    assert drawn.train
+    assert drawn.held_out
     for anchors, side in ((drawn.train, True), (drawn.held_out, False)):
         for anchor in anchors:
             ends = (anchor.frame, anchor.frame + 3)

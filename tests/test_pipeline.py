@@ -1,0 +1,214 @@
+"""The whole chain on tiny systems: repeatable, resumable, and plain about what it cannot do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ase
+import ase.build
+import ase.io
+import numpy as np
+import pytest
+
+import cgcnn_md
+from cgcnn_md import pipeline
+from cgcnn_md.analysis import project
+from cgcnn_md.analysis.cluster import find_clusters
+from cgcnn_md.errors import InputError, ResumeError, SpeciesError, UsageError
+from cgcnn_md.progress import Silent
+from cgcnn_md.store import Store
+
+TINY: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 2, "batch_atoms": 200, "width": 16, "layers": 2, "k": 12}
+
+
+def crystal(n_frames: int = 8, amplitude: float = 0.2, symbol: str = "NaCl") -> list[ase.Atoms]:
+    rng = np.random.default_rng(0)
+    perfect = ase.build.bulk(symbol, "rocksalt", 5.64, cubic=True).repeat((2, 2, 1))
+    frames = [perfect.copy() for _ in range(n_frames)]
+    for frame in frames:
+        frame.positions += rng.normal(0.0, amplitude, frame.positions.shape)
+    return frames
+
+
+class Stopper(Silent):
+    """Interrupts like a user, when it is told a line or a task that begins so."""
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def say(self, text: str) -> None:
+        if text.startswith(self.at):
+            raise KeyboardInterrupt
+
+    start = say  # type: ignore[assignment]
+
+
+@pytest.fixture(autouse=True)
+def _flat_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UMAP takes most of a minute to compile and has tests of its own."""
+    monkeypatch.setattr(project, "_FEWEST", 10**9)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("pipeline") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(project, "_FEWEST", 10**9)
+        cgcnn_md.embed(crystal(), out=out, **TINY)
+    return out
+
+
+def test_writes_everything_that_the_contract_names(made: Path) -> None:
+    names = {path.name for path in made.iterdir()}
+    assert names >= {
+        "config.yaml", "run.json", "model.safetensors", "training.csv", "embedding.zarr", "clusters.csv",
+        "map.parquet", "figures", "report.html", "log.txt",
+    }  # fmt: skip
+    result = cgcnn_md.open_embedding(made)
+    assert result.embedding.shape[:2] == (8, 32)
+    assert np.isfinite(result.embedding[:]).all()
+    assert "8 frames x 32 atoms" in repr(result)
+    assert "<table" in result._repr_html_()
+    assert result.provenance["outcome"] == "finished"
+    json.dumps(result.provenance, allow_nan=False)
+    assert cgcnn_md.load_model(made).species == ("Cl", "Na")
+
+
+def test_the_same_seed_gives_the_same_result(made: Path, tmp_path: Path) -> None:
+    again = cgcnn_md.embed(crystal(), out=tmp_path / "again", **TINY)
+    first = cgcnn_md.open_embedding(made)
+    np.testing.assert_array_equal(first.embedding[:], again.embedding[:])
+    for a, b in zip(first.stores(), again.stores(), strict=True):
+        np.testing.assert_array_equal(a.clusters(slice(None)), b.clusters(slice(None)))
+    assert first.clusters.equals(again.clusters)
+
+
+def test_refuses_a_folder_that_exists(made: Path) -> None:
+    with pytest.raises(UsageError, match="exists already; pass --resume to go on with it, --overwrite to replace it"):
+        cgcnn_md.embed(crystal(), out=made, **TINY)
+
+
+def test_leaves_a_foreign_folder_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("all of it")
+    with pytest.raises(UsageError, match="not the result of an earlier run, so it is left alone"):
+        cgcnn_md.embed(crystal(), out=tmp_path, overwrite=True, **TINY)
+    assert (tmp_path / "thesis.tex").read_text() == "all of it"
+
+
+def test_refuses_to_resume_with_other_settings(made: Path) -> None:
+    with pytest.raises(ResumeError, match="was made with k 12, asked is 11; resume with the same settings"):
+        cgcnn_md.embed(crystal(), out=made, resume=True, **{**TINY, "k": 11})
+
+
+@pytest.mark.parametrize("at", ["training", "embedding", "seeking clusters", "drawing the map"])
+def test_goes_on_after_an_interruption(made: Path, tmp_path: Path, at: str) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        cgcnn_md.embed(crystal(), out=out, progress=Stopper(at), **TINY)
+    assert json.loads((out / "run.json").read_text())["outcome"] == "stopped: KeyboardInterrupt"
+    result = cgcnn_md.embed(crystal(), out=out, resume=True, **TINY)
+    np.testing.assert_array_equal(result.embedding[:], cgcnn_md.open_embedding(made).embedding[:])
+    assert result.provenance["outcome"] == "finished"
+
+
+def test_goes_on_in_the_middle_of_the_embedding(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr("cgcnn_md.embedding.unit_frames", lambda n_targets: 3)
+    write, out = Store.mark_done, tmp_path / "out"
+
+    def once(self: Store, unit: int) -> None:
+        write(self, unit)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "mark_done", once)
+    with pytest.raises(KeyboardInterrupt):
+        cgcnn_md.embed(crystal(), out=out, **TINY)
+    monkeypatch.setattr(Store, "mark_done", write)
+    assert Store.open(out / "embedding.zarr").done.tolist() == [True, False, False]
+    result = cgcnn_md.embed(crystal(), out=out, resume=True, **TINY)
+    np.testing.assert_allclose(result.embedding[:], cgcnn_md.open_embedding(made).embedding[:], atol=1e-5)
+
+
+def test_refused_input_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        cgcnn_md.embed(tmp_path / "none.xtc", out=tmp_path / "out", **TINY)
+    with pytest.raises(InputError, match="lag 50 frames: the longest run has 8 frames, wanted 1 to 7"):
+        cgcnn_md.embed(crystal(), out=tmp_path / "out", lag=50, **TINY)
+    assert not (tmp_path / "out").exists()
+
+
+def test_refused_input_does_not_cost_the_result_to_be_replaced(made: Path) -> None:
+    before = (made / "config.yaml").read_text()
+    with pytest.raises(InputError, match="no such file"):
+        cgcnn_md.embed(made / "none.xtc", out=made, overwrite=True, **{**TINY, "k": 11})
+    assert (made / "config.yaml").read_text() == before
+    assert cgcnn_md.open_embedding(made).embedding.shape[:2] == (8, 32)
+
+
+def test_encodes_new_files_with_a_saved_model(made: Path, tmp_path: Path) -> None:
+    result = cgcnn_md.encode(made, crystal(), out=tmp_path / "out")
+    np.testing.assert_allclose(result.embedding[:], cgcnn_md.open_embedding(made).embedding[:], atol=1e-5)
+
+
+def test_refuses_to_encode_a_species_the_model_never_saw(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpeciesError, match="species K: this model was trained on Cl, Na only"):
+        cgcnn_md.encode(made, crystal(2, symbol="KCl"), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_stores_hidden_features_on_request(tmp_path: Path) -> None:
+    result = cgcnn_md.embed(crystal(), out=tmp_path / "out", features="hidden", **TINY)
+    assert result.embedding.shape == (8, 32, TINY["width"])
+    assert result.stores()[0].attrs["content"] == "hidden features"
+    assert set(result.clusters["species"]) == {"Cl", "Na"}
+
+
+def test_redoes_clusters_and_map(made: Path) -> None:
+    result = pipeline.cluster(made, n=2)
+    assert result.clusters.groupby("species").size().tolist() == [2, 2]
+    assert len(pipeline.project(made, points=20).map) == 20
+    pipeline.cluster(made)
+
+
+@pytest.mark.parametrize("amplitude", [0.0, 0.2])
+def test_embeds_one_frame_with_an_atom_of_its_own_kind(tmp_path: Path, amplitude: float) -> None:
+    frames = crystal(1, amplitude)
+    frames[0].symbols[0] = "K"
+    result = cgcnn_md.embed(frames, out=tmp_path / "out", **TINY)
+    assert set(result.clusters["species"]) == {"Cl", "K", "Na"}
+    assert np.isfinite(result.embedding[:]).all()
+    assert pipeline.cluster(tmp_path / "out", n=2).clusters["species"].tolist().count("K") == 1
+
+
+def test_embeds_a_perfect_crystal_as_one_environment(tmp_path: Path) -> None:
+    result = cgcnn_md.embed(crystal(1, 0.0), out=tmp_path / "out", **TINY)
+    assert np.allclose(result.embedding[:], 0.0, atol=1e-3)
+    assert len(result.clusters) == 2
+
+
+def test_refuses_a_device_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="device 'abacus': torch cannot use it here"):
+        cgcnn_md.train(crystal(), out=tmp_path / "out", device="abacus", **TINY)
+
+
+def test_does_not_claim_a_test_on_time_where_there_is_none() -> None:
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.normal(size=(300, 1)), rng.normal(8.0, size=(300, 1))])
+    one_time = find_clusters(points, np.ones(1), np.zeros(600, dtype=int)).evidence
+    assert "2 environments in the one slow coordinate, found again on halves of the atoms" in one_time.verdict
+    few = find_clusters(points[::6], np.ones(1), np.arange(100)).evidence
+    assert few.stability is None
+    assert "too few points to try halves of the time" in few.verdict
+
+
+def test_embeds_several_systems_into_groups(tmp_path: Path) -> None:
+    paths = []
+    for name, frames in {"cold": crystal(amplitude=0.05), "warm": crystal()}.items():
+        paths.append(tmp_path / f"{name}.extxyz")
+        ase.io.write(paths[-1], frames)
+    result = cgcnn_md.embed(paths, out=tmp_path / "out", **TINY)
+    assert result.systems == ["cold", "warm"]
+    assert result.embedding["warm"].shape[:2] == (8, 32)

@@ -1,0 +1,45 @@
+"""The whole chain finds crystal and liquid in a slab of copper, and writes what the contract says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+import cgcnn_md
+
+FILES = (
+    "config.yaml", "run.json", "model.safetensors", "training.csv", "clusters.csv", "map.parquet", "report.html",
+    "log.txt", "figures/map.png", "figures/spectrum.png", "figures/populations.png", "figures/rdf.png",
+    "figures/training.png",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result(copper: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> object:
+    out = tmp_path_factory.mktemp("copper") / "out"
+    return cgcnn_md.embed(copper, out=out, step=2, epochs=2, map_points=200, seed=0)
+
+
+def test_crystal_and_liquid_are_found(result: object, copper_labels: Path) -> None:
+    data = result.to_xarray()
+    with np.load(copper_labels) as file:
+        labels = file["labels"][::2]
+    clusters = data["cluster"].values
+    known = labels >= 0
+    assert len(result.clusters) == 2
+    assert adjusted_rand_score(labels[known], clusters[known]) > 0.9
+    crystal = result.clusters["coordination_Cu"].to_numpy()
+    assert ((crystal > 11) & (crystal < 13.5)).all()
+
+
+def test_out_holds_what_the_contract_names(result: object) -> None:
+    for name in FILES:
+        assert (result.path / name).stat().st_size > 0, name
+    data = result.to_xarray()
+    assert data["embedding"].dims == ("frame", "atom", "feature")
+    assert bool(data["done"].all())
+    np.testing.assert_allclose(np.diff(data["time"].values), 2.0)
+    assert "2 environments" in result.verdict or "2 environments" in repr(result)
