@@ -6,7 +6,6 @@ The names below are loaded when they are first used, so that importing the packa
 from __future__ import annotations
 
 import os
-
 from importlib import import_module
 from typing import TYPE_CHECKING
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.config import Config, ModelConfig, ReadConfig, StoreConfig, TrainConfig
-from cgcnn_md.errors import InputError, UsageError
+from cgcnn_md.errors import CgcnnMdError, InputError, UsageError
 from cgcnn_md.outcome import analyse, redraw_map
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.provenance import OutFolder
@@ -247,6 +247,11 @@ def dry_run(source: Source, topology: Any = None, *, config: Config | None = Non
 
 def _open(source: Source, topology: Any, read: ReadConfig, folder: OutFolder, tell: Progress) -> list[Reader]:
     readers = open_systems(source, topology, read)
+    try:
+        folder.inputs(readers)
+    except CgcnnMdError:
+        _close(readers)
+        raise
     for reader in readers:
         for note in reader.notes:
             tell.say(f"{reader.name}: {note}")
@@ -260,7 +265,6 @@ def _open(source: Source, topology: Any, read: ReadConfig, folder: OutFolder, te
         for reader in readers:  # so that training knows which frames to leave out
             for _ in frames_or_holes(reader, range(len(reader)), skip=True):
                 pass
-    folder.inputs(readers)
     return readers
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 
@@ -43,6 +45,29 @@ class Silent:
 
     def finish(self) -> None:
         """Show nothing."""
+
+
+class Logged:
+    """Progress that passes everything on, and keeps what is said.
+
+    Parameters
+    ----------
+    inner
+        Progress to pass on to.
+    path
+        Log file, which is appended to.
+    """
+
+    def __init__(self, inner: Progress, path: Path) -> None:
+        self._inner, self._path = inner, path
+        self.start, self.advance, self.finish = inner.start, inner.advance, inner.finish
+
+    def say(self, text: str) -> None:
+        """Show one line of text and write it to the log with its time."""
+        self._inner.say(text)
+        # a full disk is reported where results are written, not here
+        with contextlib.suppress(OSError), self._path.open("a") as log:
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
 
 @dataclass

@@ -19,11 +19,11 @@ import yaml
 
 from cgcnn_md.config import Config, ModelConfig, ReadConfig, StoreConfig, TrainConfig
 from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError, ResumeError, StorageError, UsageError
+from cgcnn_md.progress import Logged, Progress
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
     from cgcnn_md.nn import Model
-    from cgcnn_md.progress import Progress
     from cgcnn_md.readers import Reader
     from cgcnn_md.results import Embedding
 
@@ -75,12 +75,13 @@ class OutFolder:
     record: dict[str, Any] = field(default_factory=dict)
     resumed: bool = False
     _began: float = field(default_factory=time.time, init=False)
+    _replaces: bool = field(default=False, init=False)
 
     @classmethod
     def open(
         cls, path: str | Path, command: str, config: Config, *, resume: bool = False, overwrite: bool = False
     ) -> OutFolder:
-        """Take a folder for a run.
+        """Choose a folder for a run; nothing in it is touched before `inputs`.
 
         Raises
         ------
@@ -101,22 +102,10 @@ class OutFolder:
         if taken and not ours:
             msg = f"{place}: exists and is not the result of an earlier run, so it is left alone; choose another -o"
             raise UsageError(msg)
-        if taken and overwrite:
-            for name in _FILES:
-                target = place / name
-                shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            folder = cls(place, config, {"command": command, "arguments": sys.argv[1:]})
-            if taken and resume:
-                folder._check_same()
-            (place / "config.yaml").write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
-        except OSError as err:
-            if isinstance(err, CgcnnMdError):
-                raise
-            msg = f"{place}: cannot be written ({err.strerror or err}); choose another -o or free some space"
-            raise StorageError(msg) from err
-        folder.note(versions=folder.versions(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+        folder = cls(place, config, {"command": command, "arguments": sys.argv[1:]})
+        folder._replaces = taken and overwrite
+        if taken and resume:
+            folder._check_same()
         return folder
 
     @classmethod
@@ -147,6 +136,14 @@ class OutFolder:
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, trace: object) -> None:
         how = "finished" if kind is None else f"stopped: {kind.__name__}"
+        if "inputs" not in self.record:
+            return  # refused before anything was written
+        refused = kind is not None and issubclass(kind, CgcnnMdError) and not issubclass(kind, StorageError)
+        if refused and not (self.resumed or self.model.exists() or self.zarr.exists()):
+            self._clear()  # so that the same -o can be given again
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+            return
         try:
             self.note(outcome=how, total_seconds=round(time.time() - self._began, 1))
         except StorageError:
@@ -155,7 +152,7 @@ class OutFolder:
 
     def listen(self, progress: Progress) -> Progress:
         """Give a progress that also writes what is said to log.txt."""
-        return _Logged(progress, self.path / "log.txt")
+        return Logged(progress, self.path / "log.txt")
 
     @property
     def model(self) -> Path:
@@ -179,7 +176,15 @@ class OutFolder:
             raise StorageError(msg) from err
 
     def inputs(self, readers: Sequence[Reader]) -> None:
-        """Record the input files of every system, and refuse to resume with others."""
+        """Take the folder and record the input files of every system.
+
+        Raises
+        ------
+        ResumeError
+            If a run is to be resumed with other files.
+        StorageError
+            If the folder cannot be written.
+        """
         now = {r.name: [fingerprint(Path(s)) for s in r.sources if Path(s).is_file()] for r in readers}
         before = self.record.get("inputs")
         if self.resumed and before is not None:
@@ -187,7 +192,17 @@ class OutFolder:
             if same != {k: [f["sha256_of_ends"] for f in v] for k, v in now.items()}:
                 msg = f"{self.path}: was made from other files than those given; pass the same files, or --overwrite"
                 raise ResumeError(msg)
+        try:
+            if self._replaces:
+                self._clear()
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / "config.yaml").write_text(yaml.safe_dump(self.config.to_dict(), sort_keys=False))
+        except OSError as err:
+            msg = f"{self.path}: cannot be written ({err.strerror or err}); choose another -o or free some space"
+            raise StorageError(msg) from err
         self.note(
+            versions=self.versions(),
+            started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             inputs=now,
             files={r.name: list(r.sources) for r in readers},
             species={r.name: [list(row) for row in r.species_table()] for r in readers},
@@ -259,6 +274,12 @@ class OutFolder:
 
         return open_embedding(self.path)
 
+    def _clear(self) -> None:
+        """Remove what a run writes, and nothing else."""
+        for name in _FILES:
+            target = self.path / name
+            shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+
     def _check_same(self) -> None:
         """Refuse to go on with what other settings have made."""
         try:
@@ -277,21 +298,6 @@ class OutFolder:
                     )
                     raise ResumeError(msg)
         self.resumed = True
-
-
-class _Logged:
-    """Progress that passes everything on, and keeps what is said."""
-
-    def __init__(self, inner: Progress, path: Path) -> None:
-        self._inner, self._path = inner, path
-        self.start, self.advance, self.finish = inner.start, inner.advance, inner.finish
-
-    def say(self, text: str) -> None:
-        """Show one line of text and write it to the log with its time."""
-        self._inner.say(text)
-        # a full disk is reported where results are written, not here
-        with contextlib.suppress(OSError), self._path.open("a") as log:
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
 
 def read_config(path: Path) -> Config:

@@ -14,13 +14,11 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from cgcnn_md.analysis.valley import Valley
 from cgcnn_md.frame import Floats, Ints
 
-_GRID = 200
-_BANDWIDTH = 0.3  # of the narrower group's standard deviation
 _FEWEST = 30  # points without which a group is not a group
 _REFINE = 3  # times that the valleys are found again from the points they part
-_FLAT = 1.25  # the floor of a valley: density up to so many times its least
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,8 @@ class Evidence:
     valley
         Of every pair of clusters, density in the valley over that of the lower peak; largest, so the weakest parting.
     stability
-        Adjusted Rand index between clusters found on all data and on halves of the time, least of both.
+        Adjusted Rand index between clusters found on all data and on halves of the time (of the points, where
+        there is one time only), least of both; None where the points are too few to try.
     bic_gain
         Bayesian information criterion of one Gaussian minus that of the mixture, per point.
     verdict
@@ -46,53 +45,9 @@ class Evidence:
     n_clusters: int
     n_coordinates: int
     valley: float
-    stability: float
+    stability: float | None
     bic_gain: float
     verdict: str
-
-
-@dataclass(frozen=True, eq=False)
-class Valley:
-    """What parts two groups: their linear discriminant and where the density along it is least.
-
-    Parameters
-    ----------
-    axis
-        Discriminant, shape (n,); it points from the first group to the second.
-    threshold
-        Middle of the valley along it.
-    ratio
-        Density in the valley over that of the lower peak: 0 for well parted groups, 1 where no valley is.
-    """
-
-    axis: Floats
-    threshold: float
-    ratio: float
-
-    @classmethod
-    def between(cls, a: Floats, b: Floats) -> Valley:
-        """Find the valley between two groups of points, of shapes (n_a, n) and (n_b, n)."""
-        pooled = np.atleast_2d((np.cov(a.T) * len(a) + np.cov(b.T) * len(b)) / (len(a) + len(b)))
-        pooled = pooled + 1e-6 * np.trace(pooled) / len(pooled) * np.eye(len(pooled))
-        axis = np.linalg.solve(pooled, b.mean(axis=0) - a.mean(axis=0))
-        pa, pb = a @ axis, b @ axis
-        low, high = float(np.median(pa)), float(np.median(pb))
-        if not high > low:
-            return cls(axis, low, 1.0)
-        width = _BANDWIDTH * max(min(pa.std(), pb.std()), 1e-12)
-        margin = (high - low) * 0.5
-        edges = np.linspace(low - margin, high + margin, _GRID + 1)
-        counts = np.histogram(np.concatenate([pa, pb]), edges)[0].astype(float)
-        centres = (edges[1:] + edges[:-1]) / 2
-        kernel = np.exp(-0.5 * ((centres[:, None] - centres) / width) ** 2)
-        density = (kernel / kernel.sum(axis=0)) @ counts
-        left = int(np.argmax(np.where(centres < (low + high) / 2, density, -1.0)))
-        right = int(np.argmax(np.where(centres >= (low + high) / 2, density, -1.0)))
-        between = density[left : right + 1]
-        # a valley may be flat: its middle moves less than its lowest point
-        floor = np.flatnonzero(between <= _FLAT * between.min())
-        threshold = float(centres[left + floor].mean())
-        return cls(axis, threshold, float(between.min() / max(min(density[left], density[right]), 1e-300)))
 
 
 class ValleyMixture(ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -254,14 +209,17 @@ def find_clusters(
         the time are merged.
     """
     points = np.asarray(embedding, dtype=np.float64)
-    columns = np.flatnonzero((autocorrelation > survive) & (points.std(axis=0) > 1e-9))
+    varied = points.std(axis=0) > 1e-9
+    columns = np.flatnonzero((autocorrelation > survive) & varied)
     if n_clusters is not None and len(columns) == 0:
-        columns = np.arange(min(2, points.shape[1]))
+        columns = np.flatnonzero(varied)[:2]
     if len(columns) == 0 or n_clusters == 1:
         slowest = float(autocorrelation.max(initial=0.0))
-        why = (
-            f"one environment only: no coordinate keeps its value over one lag (largest autocorrelation {slowest:.2f})"
-        )
+        why = "one environment only: " + (
+            "as asked" if n_clusters == 1
+            else "all atoms are alike" if not varied.any()
+            else f"no coordinate keeps its value over one lag (largest autocorrelation {slowest:.2f})"
+        )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, 0, 0.0, 1.0, 0.0, why))
     chosen = points[:, columns]
     wanted = n_clusters
@@ -269,7 +227,7 @@ def find_clusters(
         mixture = ValleyMixture(n_clusters=wanted, seed=seed).fit(chosen)
         found = mixture.n_clusters_
         stability = _stability(chosen, when, mixture, seed) if found > 1 else 1.0
-        if n_clusters is not None or found == 1 or stability >= 0.8:
+        if n_clusters is not None or found == 1 or stability is None or stability >= 0.8:
             break
         wanted = found - 1
     alone = GaussianMixture(1, random_state=seed).fit(chosen)
@@ -277,9 +235,9 @@ def find_clusters(
     if found == 1:
         why = f"one environment only: no density valley in {_coordinates(len(columns))}"
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
-    why = (
-        f"{found} environments in {_coordinates(len(columns))}, found again on halves of the time (ARI {stability:.2f})"
-    )
+    halves = "halves of the time" if np.ptp(when) else "halves of the atoms"
+    again = f"too few points to try {halves}" if stability is None else f"found again on {halves} (ARI {stability:.2f})"
+    why = f"{found} environments in {_coordinates(len(columns))}, {again}"
     evidence = Evidence(found, len(columns), mixture.valley_, stability, gain, why)
     return SpeciesClusters(columns, mixture, evidence)
 
@@ -288,14 +246,14 @@ def _coordinates(n: int) -> str:
     return "the one slow coordinate" if n == 1 else f"the {n} slow coordinates"
 
 
-def _stability(points: Floats, when: NDArray[np.integer], whole: ValleyMixture, seed: int) -> float:
-    """Agreement of the clusters of all data with those of either half of the time."""
-    middle = np.median(when)
-    halves = [when <= middle, when > middle]
+def _stability(points: Floats, when: NDArray[np.integer], whole: ValleyMixture, seed: int) -> float | None:
+    """Agreement of the clusters of all data with those of either half of the time, or of the points of one time."""
+    late = when > np.median(when) if np.ptp(when) else np.arange(len(when)) % 2 == 1
+    halves = [~late, late]
     scores = []
     for half in halves:
         if half.sum() < 4 * _FEWEST:
             continue
         part = ValleyMixture(n_clusters=whole.n_clusters_, seed=seed).fit(points[half])
         scores.append(adjusted_rand_score(whole.labels_, part.predict(points)))
-    return float(min(scores, default=1.0))
+    return float(min(scores)) if scores else None

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 RIDGE = 1e-3
 
 
-def _inverse_root(c: Tensor, ridge: float) -> Tensor:
-    scale: Tensor = ridge * c.diagonal().mean().clamp(min=1e-8)
-    values, vectors = torch.linalg.eigh(c + scale * torch.eye(len(c), device=c.device, dtype=c.dtype))
-    root: Tensor = (vectors * values.clamp(min=1e-10).rsqrt()) @ vectors.T
+def _root(c: Tensor, ridge: float) -> Tensor:
+    # Cholesky, for its gradient exists where eigenvalues coincide, as they do when all atoms are alike
+    scale = ridge * c.diagonal().mean().clamp(min=1e-7)
+    root: Tensor = torch.linalg.cholesky(c + scale * torch.eye(len(c), device=c.device, dtype=c.dtype))
     return root
 
 
@@ -35,7 +35,8 @@ def vamp2_score(x: Tensor, y: Tensor, *, ridge: float = RIDGE) -> Tensor:
     """
     n = len(x)
     xx, yy, xy = x.T @ x / n, y.T @ y / n, x.T @ y / n
-    k = _inverse_root(xx, ridge) @ xy @ _inverse_root(yy, ridge)
+    left = torch.linalg.solve_triangular(_root(xx, ridge), xy, upper=False)
+    k: Tensor = torch.linalg.solve_triangular(_root(yy, ridge), left.T, upper=False)
     return (k * k).sum()
 
 

@@ -50,10 +50,20 @@ def use_threads(threads: int | None) -> None:
 
 
 def resolve_device(device: str) -> torch.device:
-    """Choose where to train: what is asked for, or CUDA where there is one, or the CPU."""
+    """Choose where to train: what is asked for, or CUDA where there is one, or the CPU.
+
+    Raises
+    ------
+    UsageError
+        If torch knows no such device, or this machine has none.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as err:
+        msg = f"device '{device}': torch cannot use it here ({str(err).splitlines()[0]}); choose auto, cpu or another"
+        raise UsageError(msg) from err
 
 
 def resolve_view(readers: Sequence[Reader], view: str) -> str:
@@ -134,6 +144,8 @@ def train_model(readers: Sequence[Reader], model: Model, config: Config, progres
     records = _optimise(model, sampler, config, device, progress)
     n = settings_features(config)
     model.maps = fit_maps(model, sampler, n)
+    if flat := [name for name, mapping in model.maps.items() if not mapping.weights.any()]:
+        progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
     model.encoder.eval()
     return records
 

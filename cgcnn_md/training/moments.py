@@ -41,13 +41,14 @@ def gather_moments(model: Model, batches: Iterable[PairBatch]) -> dict[str, Lagg
 
 
 def fit_maps(model: Model, sampler: PairSampler, n: int, *, max_nodes: int = _MAP_NODES) -> dict[str, KineticMap]:
-    """Fit a kinetic map per species on the training pairs and measure it on the held-out ones."""
+    """Fit a kinetic map per species on the training pairs and measure it on the held-out ones.
+
+    A species of which no pair is found gets the map to zero.
+    """
     train = gather_moments(model, sampler.spread(sampler.train, max_nodes))
     held = gather_moments(model, sampler.spread(sampler.held_out, max_nodes, seed=1))
-    return {
-        name: fit_kinetic_map(moments, held.get(name, LaggedMoments(moments.width)), n)
-        for name, moments in train.items()
-    }
+    none = LaggedMoments(model.config.width)
+    return {name: fit_kinetic_map(train.get(name, none), held.get(name, none), n) for name in model.species}
 
 
 def choose_lag(readers: Sequence[Reader], model: Model, *, batch_atoms: int, validation: float) -> int:
