@@ -301,9 +301,10 @@ def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell:
 
 def write_training(path: Path, records: Sequence[EpochRecord]) -> None:
     """Write one row per epoch."""
+    from cgcnn_md.store_layout import saving
     from cgcnn_md.training import EpochRecord
 
-    with path.open("w", newline="") as file:
+    with saving(path, "the scores"), path.open("w", newline="") as file:
         writer = csv.DictWriter(file, [f.name for f in dataclasses.fields(EpochRecord)])
         writer.writeheader()
         for record in records:

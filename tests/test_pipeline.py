@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import cgcnn_md
-from cgcnn_md import pipeline
+from cgcnn_md import outcome, pipeline
 from cgcnn_md.analysis import project
 from cgcnn_md.analysis.cluster import find_clusters
-from cgcnn_md.errors import InputError, ResumeError, SpeciesError, UsageError
+from cgcnn_md.errors import InputError, ResumeError, SpeciesError, StorageError, UsageError
 from cgcnn_md.progress import Silent
 from cgcnn_md.store import Store
 
@@ -42,13 +42,15 @@ class Stopper(Silent):
         if text.startswith(self.at):
             raise KeyboardInterrupt
 
-    start = say  # type: ignore[assignment]
+    def start(self, task: str, total: int) -> None:
+        self.say(task)
 
 
 @pytest.fixture(autouse=True)
-def _flat_map(monkeypatch: pytest.MonkeyPatch) -> None:
-    """UMAP takes most of a minute to compile and has tests of its own."""
+def _plain_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UMAP takes most of a minute to compile, figures take seconds, and both have tests of their own."""
     monkeypatch.setattr(project, "_FEWEST", 10**9)
+    monkeypatch.setattr(outcome, "draw", lambda folder: None)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def test_refuses_to_resume_with_other_settings(made: Path) -> None:
         cgcnn_md.embed(crystal(), out=made, resume=True, **{**TINY, "k": 11})
 
 
-@pytest.mark.parametrize("at", ["training", "embedding", "seeking clusters", "drawing the map"])
+@pytest.mark.parametrize("at", ["training", "embedding", "seeking clusters"])
 def test_goes_on_after_an_interruption(made: Path, tmp_path: Path, at: str) -> None:
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
@@ -199,7 +201,7 @@ def test_does_not_claim_a_test_on_time_where_there_is_none() -> None:
     points = np.concatenate([rng.normal(size=(300, 1)), rng.normal(8.0, size=(300, 1))])
     one_time = find_clusters(points, np.ones(1), np.zeros(600, dtype=int)).evidence
     assert "2 environments in the one slow coordinate, found again on halves of the atoms" in one_time.verdict
-    few = find_clusters(points[::6], np.ones(1), np.arange(100)).evidence
+    few = find_clusters(points[::3], np.ones(1), np.arange(200)).evidence
     assert few.stability is None
     assert "too few points to try halves of the time" in few.verdict
 
@@ -212,3 +214,10 @@ def test_embeds_several_systems_into_groups(tmp_path: Path) -> None:
     result = cgcnn_md.embed(paths, out=tmp_path / "out", **TINY)
     assert result.systems == ["cold", "warm"]
     assert result.embedding["warm"].shape[:2] == (8, 32)
+
+
+def test_says_in_one_line_that_a_model_cannot_be_written(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").mkdir()  # as good as a full disk
+    with pytest.raises(StorageError, match=r"model\.safetensors: cannot be written"):
+        cgcnn_md.load_model(made).save(tmp_path / "model.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]

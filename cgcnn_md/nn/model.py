@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cgcnn_md.config import ModelConfig
-from cgcnn_md.errors import InputError, MissingFileError, SpeciesError
+from cgcnn_md.errors import InputError, MissingFileError, SpeciesError, StorageError
 from cgcnn_md.frame import Frame
 from cgcnn_md.graph import KnnGraph, batch_graphs, knn_graph
 from cgcnn_md.kinetic_map import MAP_ARRAYS, KineticMap
@@ -114,7 +114,13 @@ class Model:
         return out
 
     def save(self, path: Path) -> None:
-        """Write one safetensors file: weights, and the rest as JSON in its header."""
+        """Write one safetensors file: weights, and the rest as JSON in its header.
+
+        Raises
+        ------
+        StorageError
+            If the disk does not take it.
+        """
         tensors = {_ENCODER + k: v.detach().cpu().contiguous() for k, v in self.encoder.state_dict().items()}
         for name, mapping in self.maps.items():
             for key, value in asdict(mapping).items():
@@ -125,8 +131,13 @@ class Model:
             "lag": self.lag, "dt": self.dt, "view": self.view, "provenance": self.provenance,
         }  # fmt: skip
         part = path.with_suffix(".part")
-        safetensors.torch.save_file(tensors, part, metadata={"cgcnn_md": json.dumps(header)})
-        part.replace(path)
+        try:
+            safetensors.torch.save_file(tensors, part, metadata={"cgcnn_md": json.dumps(header)})
+            part.replace(path)
+        except (OSError, safetensors.SafetensorError) as err:
+            part.unlink(missing_ok=True)
+            msg = f"{path}: cannot be written ({err}); free some space and pass --resume"
+            raise StorageError(msg) from err
 
 
 def load_model(path: str | Path) -> Model:

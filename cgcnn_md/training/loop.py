@@ -144,7 +144,8 @@ def train_model(readers: Sequence[Reader], model: Model, config: Config, progres
     records = _optimise(model, sampler, config, device, progress)
     n = settings_features(config)
     model.maps = fit_maps(model, sampler, n)
-    if flat := [name for name, mapping in model.maps.items() if not mapping.weights.any()]:
+    wanted = {reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])}
+    if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
         progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
     model.encoder.eval()
     return records
