@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from cgcnn_md.nn import Model
     from cgcnn_md.results import Embedding
     from cgcnn_md.store import Store
-    from cgcnn_md.training import EpochRecord
 
 _SETTLED = 1_500_000  # atom-frames of one layer stack that a core trains on or embeds in about a minute
 Source = Any  # paths, an MDAnalysis Universe or AtomGroup, or a list of ase.Atoms
@@ -277,7 +274,7 @@ def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell:
     """Train, or take the model that an earlier try has left."""
     from cgcnn_md.nn import load_model
     from cgcnn_md.training import new_model, train_model
-    from cgcnn_md.training.loop import resolve_device, use_threads
+    from cgcnn_md.training.loop import CHECKPOINT, resolve_device, use_threads
 
     use_threads(config.train.threads)
     if folder.model.is_file():
@@ -287,28 +284,16 @@ def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell:
         return model
     began = time.perf_counter()
     model = new_model(readers, config)
-    records = train_model(readers, model, config, tell)
-    write_training(folder.path / "training.csv", records)
+    records = train_model(readers, model, config, tell, folder=folder.path)
     best = max((r.validation for r in records), default=float("nan"))
     model.provenance = {
         "seed": config.train.seed, "validation_score": best, "epochs": len(records), **folder.versions(),
         "source": [s for r in readers for s in r.sources],
     }  # fmt: skip
     model.save(folder.model)
+    (folder.path / CHECKPOINT).unlink(missing_ok=True)
     folder.note(lag_frames=model.lag, view=model.view, training_seconds=round(time.perf_counter() - began, 1))
     return model
-
-
-def write_training(path: Path, records: Sequence[EpochRecord]) -> None:
-    """Write one row per epoch."""
-    from cgcnn_md.store_layout import saving
-    from cgcnn_md.training import EpochRecord
-
-    with saving(path, "the scores"), path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in dataclasses.fields(EpochRecord)])
-        writer.writeheader()
-        for record in records:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in asdict(record).items()})
 
 
 def _encode(model: Model, readers: Sequence[Reader], config: Config, folder: OutFolder, tell: Progress) -> list[Store]:

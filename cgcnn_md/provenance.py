@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _OURS = ("config.yaml", "run.json")
 _FILES = (
-    "config.yaml", "run.json", "model.safetensors", "training.csv", "embedding.zarr", "clusters.csv",
-    "populations.csv", "rdf.csv", "map.parquet", "figures", "report.html", "log.txt",
+    "config.yaml", "run.json", "model.safetensors", "training.csv", "training.safetensors", "embedding.zarr",
+    "clusters.csv", "map.parquet", "figures", "report.html", "log.txt",
 )  # fmt: skip
 _HASHED = 1 << 20  # bytes at either end of an input file that its hash covers
 _PACKAGES = ("torch", "numba", "numpy", "MDAnalysis", "ase", "scikit-learn", "umap-learn", "zarr", "xarray")

@@ -115,6 +115,35 @@ def test_goes_on_after_an_interruption(made: Path, tmp_path: Path, at: str) -> N
     assert result.provenance["outcome"] == "finished"
 
 
+class StopsInTraining(Silent):
+    """Interrupts in the third epoch."""
+
+    epochs = 0
+
+    def advance(self, n: int = 1, **fields: float) -> None:
+        self.epochs += n
+        if self.epochs == 3:
+            raise KeyboardInterrupt
+
+
+def test_training_goes_on_where_it_was_and_ends_the_same(tmp_path: Path) -> None:
+    settings = {**TINY, "epochs": 4}
+    whole = cgcnn_md.train(crystal(), out=tmp_path / "whole", **settings)
+    broken = tmp_path / "broken"
+    with pytest.raises(KeyboardInterrupt):
+        cgcnn_md.train(crystal(), out=broken, progress=StopsInTraining(), **settings)
+    assert len((broken / "training.csv").read_text().splitlines()) == 3
+    heard: list[str] = []
+    listener = Silent()
+    listener.say = heard.append  # type: ignore[method-assign]
+    resumed = cgcnn_md.train(crystal(), out=broken, resume=True, progress=listener, **settings)
+    assert "training goes on after epoch 2" in heard
+    assert not (broken / "training.safetensors").exists()
+    models = [cgcnn_md.load_model(path).encoder.state_dict() for path in (whole, resumed)]
+    for name, value in models[0].items():
+        np.testing.assert_array_equal(value.numpy(), models[1][name].numpy())
+
+
 def test_goes_on_in_the_middle_of_the_embedding(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip

@@ -1,6 +1,7 @@
 """Pair sampling, choice of lag, the training loop and the kinetic map that ends it."""
 
-from cgcnn_md.training.loop import EpochRecord, train_model
+from cgcnn_md.training.loop import train_model
+from cgcnn_md.training.records import EpochRecord
 from cgcnn_md.training.start import new_model
 
 __all__ = ["EpochRecord", "new_model", "train_model"]

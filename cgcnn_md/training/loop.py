@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -17,26 +17,17 @@ from cgcnn_md.nn import Model
 from cgcnn_md.objectives import Vamp2
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
+from cgcnn_md.training.checkpoint import TrainingState
 from cgcnn_md.training.moments import choose_lag, fit_maps, pair_features
 from cgcnn_md.training.pairs import PairBatch, PairSampler
+from cgcnn_md.training.records import EpochRecord, write_records
 
+CHECKPOINT = "training.safetensors"
 _CLIP = 1.0
 _THREADS = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 _PATIENCE = 4  # epochs without a better held-out score
 _VALIDATION_NODES = 40_000
 _FEWEST_FRAMES = 4  # below, a lagged pair cannot be held out
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One row of training.csv: scores are VAMP-2, larger is better."""
-
-    epoch: int
-    train: float
-    validation: float
-    learning_rate: float
-    atoms_per_second: float
-    seconds: float
 
 
 def use_threads(threads: int | None) -> None:
@@ -107,7 +98,9 @@ def _score(model: Model, objective: Vamp2, batches: Sequence[PairBatch]) -> floa
     return score
 
 
-def train_model(readers: Sequence[Reader], model: Model, config: Config, progress: Progress) -> list[EpochRecord]:
+def train_model(
+    readers: Sequence[Reader], model: Model, config: Config, progress: Progress, *, folder: Path | None = None
+) -> list[EpochRecord]:
     """Train a model in place and fit its kinetic maps.
 
     Parameters
@@ -120,6 +113,9 @@ def train_model(readers: Sequence[Reader], model: Model, config: Config, progres
         Settings; `config.train` decides.
     progress
         Told the score, the atoms per second and the epochs left.
+    folder
+        Where ``training.csv`` and, until the end, a checkpoint are written after every epoch; training goes on
+        from the checkpoint that it finds there.
 
     Returns
     -------
@@ -141,7 +137,7 @@ def train_model(readers: Sequence[Reader], model: Model, config: Config, progres
         raise InputError(msg)
     if not sampler.held_out:
         progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
-    records = _optimise(model, sampler, config, device, progress)
+    records = _optimise(model, sampler, config, device, progress, folder)
     n = settings_features(config)
     model.maps = fit_maps(model, sampler, n)
     wanted = {reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])}
@@ -157,22 +153,27 @@ def settings_features(config: Config) -> int:
 
 
 def _optimise(
-    model: Model, sampler: PairSampler, config: Config, device: torch.device, progress: Progress
+    model: Model, sampler: PairSampler, config: Config, device: torch.device, progress: Progress, folder: Path | None
 ) -> list[EpochRecord]:
     settings = config.train
     if settings.epochs == 0:
         return []
-    rng = np.random.default_rng(settings.seed)
     objective = Vamp2(model.config.width, len(model.species)).to(device)
     parameters = [*model.encoder.parameters(), *objective.head.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * settings.steps_per_epoch)
     mixed = torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
     fixed = list(sampler.spread(sampler.held_out or sampler.train, _VALIDATION_NODES, seed=2))
-    best, best_score, stale = None, -np.inf, 0
-    records: list[EpochRecord] = []
-    progress.start("training", settings.epochs)
-    for epoch in range(1, settings.epochs + 1):
+    state = TrainingState(model.encoder, objective, optimiser, schedule, model.lag)
+    if folder is not None and state.load(folder / CHECKPOINT):
+        progress.say(f"training goes on after epoch {len(state.records)}")
+    first = len(state.records) + 1
+    progress.start("training", settings.epochs - first + 1)
+    for epoch in range(first, settings.epochs + 1):
+        if state.stale >= _PATIENCE:
+            break
+        # a generator of its own for each epoch: a resumed training draws what an unbroken one would have
+        rng = np.random.default_rng([settings.seed, epoch])
         began, scores, atoms = time.perf_counter(), [], 0
         for batch in sampler.random(rng, settings.steps_per_epoch):
             with mixed:
@@ -187,18 +188,13 @@ def _optimise(
             scores.append(float(score.detach()))
             atoms += 2 * batch.first.counts[0]
         seconds = time.perf_counter() - began
-        validation = _score(model, objective, fixed)
         rate = float(schedule.get_last_lr()[0])
-        records.append(EpochRecord(epoch, float(np.mean(scores)), validation, rate, atoms / seconds, seconds))
-        progress.advance(loss=-records[-1].train, validation=validation, atoms=atoms)
-        if validation > best_score:
-            best = {k: v.detach().clone() for k, v in model.encoder.state_dict().items()}
-            best_score, stale = validation, 0
-        else:
-            stale += 1
-        if stale >= _PATIENCE:
-            break
+        validation = _score(model, objective, fixed)
+        state.note(EpochRecord(epoch, float(np.mean(scores)), validation, rate, atoms / seconds, seconds))
+        progress.advance(loss=-state.records[-1].train, validation=validation, atoms=atoms)
+        if folder is not None:
+            write_records(folder / "training.csv", state.records)
+            state.save(folder / CHECKPOINT)
     progress.finish()
-    if best is not None:
-        model.encoder.load_state_dict(best)
-    return records
+    model.encoder.load_state_dict(state.best)
+    return state.records
