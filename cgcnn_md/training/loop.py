@@ -65,10 +65,22 @@ def resolve_view(readers: Sequence[Reader], view: str) -> str:
     return "time" if longest >= _FEWEST_FRAMES else "space"
 
 
+def common_dt(readers: Sequence[Reader]) -> float:
+    """Give the time between frames in ps that all systems share; nan where they differ or it is unknown."""
+    dt = readers[0].dt
+    return dt if all(np.isclose(r.dt, dt, rtol=1e-3) for r in readers) else float("nan")
+
+
 def resolve_lag(readers: Sequence[Reader], model: Model, config: Config, say: Callable[[str], None]) -> int:
     """Choose the lag in frames: what is asked for in frames or ps, or what the data resolve."""
     train = config.train
-    dt = readers[0].dt
+    dt = common_dt(readers)
+    steps = ", ".join(f"{r.name} {r.dt:g}" for r in readers)
+    if train.lag_ps is not None and len(readers) > 1 and not dt > 0:
+        msg = f"lag {train.lag_ps} ps: frames are {steps} ps apart; give the lag in frames, or one dt in ps"
+        raise InputError(msg)
+    if len(readers) > 1 and not dt > 0:
+        say(f"frames are {steps} ps apart: the lag is the same number of frames in each, and no timescale follows")
     if train.lag_ps is not None:
         if not dt > 0:
             msg = f"lag {train.lag_ps} ps: the time between frames is unknown; give the lag in frames, or dt in ps"
@@ -127,7 +139,7 @@ def train_model(
     model.encoder.to(device)
     model.view = resolve_view(readers, settings.view)
     model.lag = resolve_lag(readers, model, config, progress.say) if model.view == "time" else 1
-    model.dt = readers[0].dt
+    model.dt = common_dt(readers)
     sampler = PairSampler(
         readers, model, view=model.view, lag=model.lag, batch_atoms=settings.batch_atoms,
         validation=settings.validation,
