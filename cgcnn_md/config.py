@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal
+
+from cgcnn_md.errors import UsageError
 
 View = Literal["auto", "time", "space", "noise"]
 
@@ -141,3 +144,58 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Give the settings as nested plain types, for YAML or JSON."""
         return asdict(self)
+
+
+def make_config(config: Config | None, settings: dict[str, Any]) -> Config:
+    """Join a configuration with settings given by their own names.
+
+    Raises
+    ------
+    UsageError
+        If a name is no setting.
+    """
+    config = config or Config()
+    for section, kind in (
+        ("read", ReadConfig),
+        ("model", ModelConfig),
+        ("train", TrainConfig),
+        ("store", StoreConfig),
+    ):
+        own = {f.name: settings.pop(f.name) for f in fields(kind) if f.name in settings}
+        config = replace(config, **{section: replace(getattr(config, section), **own)})
+    if settings:
+        known = ", ".join(f.name for k in (ReadConfig, ModelConfig, TrainConfig, StoreConfig) for f in fields(k))
+        msg = f"setting {', '.join(settings)}: no such setting; choose among {known}"
+        raise UsageError(msg)
+    _check(config)
+    return config
+
+
+def _check(config: Config) -> None:
+    """Refuse numbers that cannot be right."""
+    positive = {
+        "k": config.model.k, "cutoff": config.model.cutoff, "width": config.model.width,
+        "layers": config.model.layers, "batch_atoms": config.train.batch_atoms,
+        "steps_per_epoch": config.train.steps_per_epoch, "learning_rate": config.train.learning_rate,
+        "lag": config.train.lag or 1, "lag_ps": config.train.lag_ps or 1, "step": config.read.step or 1,
+        "dt": config.read.dt or 1, "map_points": config.store.map_points,
+        "features": 1 if config.store.features == "hidden" else config.store.features,
+    }  # fmt: skip
+    for name, value in positive.items():
+        if not value > 0:
+            msg = f"{name} {value}: wanted a number above 0"
+            raise UsageError(msg)
+    if config.train.epochs < 0 or not 0 <= config.train.validation < 1:
+        msg = f"epochs {config.train.epochs}, validation {config.train.validation}: wanted >= 0, and a share in [0, 1)"
+        raise UsageError(msg)
+
+
+def read_config(path: Path) -> Config:
+    """Read the settings back from config.yaml."""
+    import yaml
+
+    tree = yaml.safe_load(path.read_text())
+    return Config(
+        ReadConfig(**tree["read"]), ModelConfig(**tree["model"]), TrainConfig(**tree["train"]),
+        StoreConfig(**tree["store"]),
+    )  # fmt: skip

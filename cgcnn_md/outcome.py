@@ -15,8 +15,8 @@ from cgcnn_md.analysis.discover import Discovery, discover
 from cgcnn_md.config import Config
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
 from cgcnn_md.kinetic_map import read_maps
+from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Progress
-from cgcnn_md.provenance import OutFolder
 from cgcnn_md.readers import Reader
 from cgcnn_md.results import CLUSTERS, MAP, RDF
 from cgcnn_md.store import Store
@@ -120,7 +120,7 @@ def redraw_map(folder: OutFolder, points: int, seed: int, tell: Progress) -> Non
     """
     from cgcnn_md.analysis.project import project_stores
 
-    tell.say("drawing the map (the first time on a machine this compiles for about a minute)")
+    tell.say("drawing the map")
     table = project_stores(folder.stores(), points=points, seed=seed)
     try:
         table.to_parquet(folder.path / MAP)

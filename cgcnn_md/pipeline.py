@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgcnn_md.config import Config, ModelConfig, ReadConfig, StoreConfig, TrainConfig
-from cgcnn_md.errors import CgcnnMdError, InputError, UsageError
+from cgcnn_md.config import Config, ReadConfig, make_config
+from cgcnn_md.errors import CgcnnMdError, InputError
+from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, redraw_map
 from cgcnn_md.progress import Progress, Silent
-from cgcnn_md.provenance import OutFolder
+from cgcnn_md.provenance import versions
 from cgcnn_md.readers import Reader, describe, open_systems
 
 if TYPE_CHECKING:
@@ -24,50 +25,6 @@ if TYPE_CHECKING:
 
 _SETTLED = 1_500_000  # atom-frames of one layer stack that a core trains on or embeds in about a minute
 Source = Any  # paths, an MDAnalysis Universe or AtomGroup, or a list of ase.Atoms
-
-
-def make_config(config: Config | None, settings: dict[str, Any]) -> Config:
-    """Join a configuration with settings given by their own names.
-
-    Raises
-    ------
-    UsageError
-        If a name is no setting.
-    """
-    config = config or Config()
-    for section, kind in (
-        ("read", ReadConfig),
-        ("model", ModelConfig),
-        ("train", TrainConfig),
-        ("store", StoreConfig),
-    ):
-        own = {f.name: settings.pop(f.name) for f in fields(kind) if f.name in settings}
-        config = replace(config, **{section: replace(getattr(config, section), **own)})
-    if settings:
-        known = ", ".join(f.name for k in (ReadConfig, ModelConfig, TrainConfig, StoreConfig) for f in fields(k))
-        msg = f"setting {', '.join(settings)}: no such setting; choose among {known}"
-        raise UsageError(msg)
-    _check(config)
-    return config
-
-
-def _check(config: Config) -> None:
-    """Refuse numbers that cannot be right."""
-    positive = {
-        "k": config.model.k, "cutoff": config.model.cutoff, "width": config.model.width,
-        "layers": config.model.layers, "batch_atoms": config.train.batch_atoms,
-        "steps_per_epoch": config.train.steps_per_epoch, "learning_rate": config.train.learning_rate,
-        "lag": config.train.lag or 1, "lag_ps": config.train.lag_ps or 1, "step": config.read.step or 1,
-        "dt": config.read.dt or 1, "map_points": config.store.map_points,
-        "features": 1 if config.store.features == "hidden" else config.store.features,
-    }  # fmt: skip
-    for name, value in positive.items():
-        if not value > 0:
-            msg = f"{name} {value}: wanted a number above 0"
-            raise UsageError(msg)
-    if config.train.epochs < 0 or not 0 <= config.train.validation < 1:
-        msg = f"epochs {config.train.epochs}, validation {config.train.validation}: wanted >= 0, and a share in [0, 1)"
-        raise UsageError(msg)
 
 
 def embed(
@@ -287,7 +244,7 @@ def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell:
     records = train_model(readers, model, config, tell, folder=folder.path)
     best = max((r.validation for r in records), default=float("nan"))
     model.provenance = {
-        "seed": config.train.seed, "validation_score": best, "epochs": len(records), **folder.versions(),
+        "seed": config.train.seed, "validation_score": best, "epochs": len(records), **versions(),
         "source": [s for r in readers for s in r.sources],
     }  # fmt: skip
     model.save(folder.model)

@@ -48,7 +48,7 @@ class Stopper(Silent):
 
 @pytest.fixture(autouse=True)
 def _plain_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """UMAP takes most of a minute to compile, figures take seconds, and both have tests of their own."""
+    """UMAP and figures take seconds, and both have tests of their own."""
     monkeypatch.setattr(project, "_FEWEST", 10**9)
     monkeypatch.setattr(outcome, "draw", lambda folder: None)
 

@@ -78,14 +78,6 @@ def test_degenerate_points_still_give_a_picture(points: np.ndarray) -> None:
     assert np.isfinite(project(points).xy).all()
 
 
-def test_points_beyond_the_fit_are_placed_among_it(monkeypatch: pytest.MonkeyPatch, two_blobs: np.ndarray) -> None:
-    monkeypatch.setattr("cgcnn_md.analysis.project._FIT_POINTS", 80)
-    xy = project(two_blobs).xy
-    middle = (xy[:60].mean(axis=0) + xy[60:].mean(axis=0)) / 2
-    side = (xy - middle) @ (xy[60:].mean(axis=0) - xy[:60].mean(axis=0)) > 0
-    assert (side == (np.arange(120) >= 60)).all()
-
-
 def test_rare_clusters_are_drawn_and_common_ones_look_common() -> None:
     labels = np.zeros((100, 100), dtype=np.int16)
     labels[::5, :5] = 1  # 1 %

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 NEIGHBOURS = 30
 MIN_DIST = 0.1
 
-_FIT_POINTS = 5000
 _FEWEST = 30  # distinct points below which UMAP has nothing to arrange
 
 
@@ -51,15 +50,15 @@ def project(
 
     UMAP (McInnes, Healy, Melville, arXiv:1802.03426) of the features as they are: their scale is
     kinetic and is kept. It starts from the first two principal components and runs in one thread, so that
-    a seed gives the same picture, bit by bit. It is fitted on at most 5000 points; the rest are put among
-    those.
+    a seed gives the same picture, bit by bit. Neighbours are searched exactly by scikit-learn, which spares the half
+    minute for which UMAP's own approximate search compiles.
 
     Parameters
     ----------
     features
         Points, shape (n, n_features); any n, and at least one feature. What is not finite counts as 0.
     seed
-        Seed of the layout and of the choice of points to fit.
+        Seed of the layout.
     n_neighbors
         Points that count as close.
     min_dist
@@ -74,20 +73,17 @@ def project(
     start = _principal(points)
     if len(np.unique(points, axis=0)) < _FEWEST:
         return Projection(start, "PCA")
-    order = np.random.default_rng(seed).permutation(len(points))
-    fit, rest = np.sort(order[:_FIT_POINTS]), np.sort(order[_FIT_POINTS:])
+    n_neighbors = min(n_neighbors, len(points) - 1)
     model = _umap(
-        n_neighbors=min(n_neighbors, len(fit) - 1),
+        n_neighbors=n_neighbors,
         min_dist=min_dist,
         random_state=seed,
         n_jobs=1,
-        init=_spread(start[fit], seed),
+        init=_spread(start, seed),
+        precomputed_knn=_nearest(points, n_neighbors),
     )
-    xy = np.empty((len(points), 2), dtype=np.float32)
     with _quiet():
-        xy[fit] = model.fit_transform(points[fit])
-        if len(rest):
-            xy[rest] = model.transform(points[rest])
+        xy = np.asarray(model.fit_transform(points), dtype=np.float32)
     return Projection(xy, "UMAP")
 
 
@@ -253,6 +249,14 @@ def _spread(xy: NDArray[np.float32], seed: int) -> Floats:
     return np.asarray(10 * xy / size + noise, dtype=np.float32)
 
 
+def _nearest(points: NDArray[np.float32], n: int) -> tuple[Ints, NDArray[np.float32], None]:
+    """Give the n nearest points of each, itself first, as UMAP takes them: numbers, distances, and no index."""
+    from sklearn.neighbors import NearestNeighbors
+
+    distance, index = NearestNeighbors(n_neighbors=n).fit(points).kneighbors(points)
+    return index.astype(np.int64), distance.astype(np.float32), None
+
+
 def _umap(**settings: Any) -> Any:
     """Make the estimator; the import takes seconds."""
     with _quiet():
@@ -269,6 +273,8 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
         # umap_.py: a seed takes one thread, as asked
         warnings.filterwarnings("ignore", message="n_jobs value .* overridden", category=UserWarning)
+        # umap_.py: no new points are placed on the finished picture
+        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]", category=UserWarning)
         # umap_.py: far groups that share no neighbour are what this picture is to show
         warnings.filterwarnings("ignore", message=".*not fully connected", category=UserWarning)
         yield

@@ -1,0 +1,268 @@
+"""The output folder: who may write to it, and the record of how its content was made."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import yaml
+
+from cgcnn_md.config import Config, read_config
+from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError, ResumeError, StorageError, UsageError
+from cgcnn_md.progress import Logged, Progress
+from cgcnn_md.provenance import fingerprint, plain, versions
+from cgcnn_md.store import Store
+
+if TYPE_CHECKING:
+    from cgcnn_md.nn import Model
+    from cgcnn_md.readers import Reader
+    from cgcnn_md.results import Embedding
+
+_OURS = ("config.yaml", "run.json")
+_FILES = (
+    "config.yaml", "run.json", "model.safetensors", "training.csv", "training.safetensors", "embedding.zarr",
+    "clusters.csv", "map.parquet", "figures", "report.html", "log.txt",
+)  # fmt: skip
+# settings that do not change what is computed
+_FREE = {("train", "threads"), ("train", "device"), ("store", "map_points")}
+
+
+@dataclass
+class OutFolder:
+    """Folder of one run's results.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    config
+        Settings of the run.
+    record
+        What run.json holds.
+    resumed
+        Whether an earlier run's content is gone on with.
+    """
+
+    path: Path
+    config: Config
+    record: dict[str, Any] = field(default_factory=dict)
+    resumed: bool = False
+    _began: float = field(default_factory=time.time, init=False)
+    _replaces: bool = field(default=False, init=False)
+
+    @classmethod
+    def open(
+        cls, path: str | Path, command: str, config: Config, *, resume: bool = False, overwrite: bool = False
+    ) -> OutFolder:
+        """Choose a folder for a run; nothing in it is touched before `inputs`.
+
+        Raises
+        ------
+        UsageError
+            If it exists and neither `resume` nor `overwrite` is given, or it holds something else.
+        ResumeError
+            If what it holds was made with other settings.
+        """
+        place = Path(path)
+        if resume and overwrite:
+            msg = "resume and overwrite were both given; choose one"
+            raise UsageError(msg)
+        taken = place.exists() and (not place.is_dir() or any(place.iterdir()))
+        ours = any((place / name).is_file() for name in _OURS)
+        if taken and not (resume or overwrite):
+            msg = f"{place}: exists already; pass --resume to go on with it, --overwrite to replace it, or another -o"
+            raise UsageError(msg)
+        if taken and not ours:
+            msg = f"{place}: exists and is not the result of an earlier run, so it is left alone; choose another -o"
+            raise UsageError(msg)
+        folder = cls(place, config, {"command": command, "arguments": sys.argv[1:]})
+        folder._replaces = taken and overwrite
+        if taken and resume:
+            folder._check_same()
+        return folder
+
+    @classmethod
+    def reopen(cls, path: str | Path) -> OutFolder:
+        """Open the folder of an earlier run, with its own settings.
+
+        Raises
+        ------
+        MissingFileError
+            If it is not there.
+        InputError
+            If it is no result folder.
+        """
+        place = Path(path)
+        if not place.is_dir():
+            msg = f"{place}: no such folder; name the OUT of an earlier embed or encode"
+            raise MissingFileError(msg)
+        try:
+            config = read_config(place / "config.yaml")
+            record = json.loads((place / "run.json").read_text())
+        except (OSError, ValueError, TypeError, KeyError) as err:
+            msg = f"{place}: not a result folder ({err}); name the OUT of an earlier embed or encode"
+            raise InputError(msg) from err
+        return cls(place, config, record, resumed=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, trace: object) -> None:
+        how = "finished" if kind is None else f"stopped: {kind.__name__}"
+        if "inputs" not in self.record:
+            return  # refused before anything was written
+        refused = kind is not None and issubclass(kind, CgcnnMdError) and not issubclass(kind, StorageError)
+        if refused and not (self.resumed or self.model.exists() or self.zarr.exists()):
+            self._clear()  # so that the same -o can be given again
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+            return
+        try:
+            self.note(outcome=how, total_seconds=round(time.time() - self._began, 1))
+        except StorageError:
+            if kind is None:
+                raise
+
+    def listen(self, progress: Progress) -> Progress:
+        """Give a progress that also writes what is said to log.txt."""
+        return Logged(progress, self.path / "log.txt")
+
+    @property
+    def model(self) -> Path:
+        """The model file."""
+        return self.path / "model.safetensors"
+
+    @property
+    def zarr(self) -> Path:
+        """The store."""
+        return self.path / "embedding.zarr"
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to run.json."""
+        self.record.update(facts)
+        part = self.path / "run.json.part"
+        try:
+            part.write_text(json.dumps(self.record, indent=2, default=plain) + "\n")
+            part.replace(self.path / "run.json")
+        except OSError as err:
+            msg = f"{part}: cannot be written ({err.strerror or err}); free some space and pass --resume"
+            raise StorageError(msg) from err
+
+    def inputs(self, readers: Sequence[Reader]) -> None:
+        """Take the folder and record the input files of every system.
+
+        Raises
+        ------
+        ResumeError
+            If a run is to be resumed with other files.
+        StorageError
+            If the folder cannot be written.
+        """
+        now = {r.name: [fingerprint(Path(s)) for s in r.sources if Path(s).is_file()] for r in readers}
+        before = self.record.get("inputs")
+        if self.resumed and before is not None:
+            same = {k: [f["sha256_of_ends"] for f in v] for k, v in before.items()}
+            if same != {k: [f["sha256_of_ends"] for f in v] for k, v in now.items()}:
+                msg = f"{self.path}: was made from other files than those given; pass the same files, or --overwrite"
+                raise ResumeError(msg)
+        try:
+            if self._replaces:
+                self._clear()
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / "config.yaml").write_text(yaml.safe_dump(self.config.to_dict(), sort_keys=False))
+        except OSError as err:
+            msg = f"{self.path}: cannot be written ({err.strerror or err}); choose another -o or free some space"
+            raise StorageError(msg) from err
+        self.note(
+            versions=versions(),
+            started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            inputs=now,
+            files={r.name: list(r.sources) for r in readers},
+            species={r.name: [list(row) for row in r.species_table()] for r in readers},
+            notes={r.name: list(r.notes) for r in readers},
+        )
+
+    def store(self, model: Model, reader: Reader, group: str, *, hidden: bool) -> Store:
+        """Lay out the store of a system, or open the one that a resumed run has left."""
+        from cgcnn_md.embedding import unit_frames
+
+        names = np.asarray(reader.species)[np.asarray(reader.species_codes)[reader.targets]]
+        if self.resumed and self.zarr.is_dir() and group in (self._groups() or []):
+            return Store.open(self.zarr, group, "r+")
+        width = model.config.width if hidden else model.n_features
+        store = Store.create(
+            self.zarr, group, n_frames=len(reader), atom_index=reader.atom_index, species_names=names,
+            features=width, dtype=self.config.store.dtype, frame_numbers=reader.frame_numbers, runs=reader.runs,
+            unit_frames=unit_frames(len(reader.targets)),
+            attrs={
+                "lag": model.lag, "dt": reader.dt, "source": list(reader.sources), "view": model.view,
+                "inputs": self.record.get("inputs", {}).get(reader.name, []),
+                "content": "hidden features" if hidden else "slow coordinates", "cgcnn_md": versions()["cgcnn-md"],
+            },
+        )  # fmt: skip
+        if not hidden and model.maps:
+            held = np.full((len(model.maps), width), np.nan)
+            scales = held.copy()
+            for row, mapping in enumerate(model.maps.values()):
+                held[row, : len(mapping.autocorrelation)] = mapping.autocorrelation
+                scales[row, : len(mapping.autocorrelation)] = mapping.timescale(model.lag * model.dt)
+            store.set_spectrum(list(model.maps), held, scales)
+        return store
+
+    def _groups(self) -> list[str] | None:
+        try:
+            return Store.systems(self.zarr)
+        except InputError:
+            return None
+
+    def stores(self) -> list[Store]:
+        """Open every system."""
+        return [Store.open(self.zarr, group, "r+") for group in Store.systems(self.zarr)]
+
+    def sources(self) -> list[Reader]:
+        """Open the input files again, for what needs coordinates; empty where they are gone."""
+        from cgcnn_md.readers import open_systems
+
+        paths = [p for files in self.record.get("files", {}).values() for p in files]
+        if not paths or not all(Path(p).is_file() for p in paths):
+            return []
+        return open_systems(paths, None, self.config.read)
+
+    def result(self) -> Embedding:
+        """Open what was written."""
+        from cgcnn_md.results import open_embedding
+
+        return open_embedding(self.path)
+
+    def _clear(self) -> None:
+        """Remove what a run writes, and nothing else."""
+        for name in _FILES:
+            target = self.path / name
+            shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+
+    def _check_same(self) -> None:
+        """Refuse to go on with what other settings have made."""
+        try:
+            old = read_config(self.path / "config.yaml").to_dict()
+            self.record = {**json.loads((self.path / "run.json").read_text()), **self.record}
+        except (OSError, ValueError, TypeError, KeyError) as err:
+            msg = f"{self.path}: cannot be resumed ({err}); pass --overwrite"
+            raise ResumeError(msg) from err
+        new = self.config.to_dict()
+        for section, values in new.items():
+            for name, value in values.items():
+                if old[section].get(name) != value and (section, name) not in _FREE:
+                    msg = (
+                        f"{self.path}: was made with {name} {old[section].get(name)}, asked is {value}; "
+                        "resume with the same settings, or pass --overwrite"
+                    )
+                    raise ResumeError(msg)
+        self.resumed = True
