@@ -130,7 +130,7 @@ class ValleyMixture(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             if min(len(g) for g in groups_now) < 2:
                 break
             self.valleys_ = {
-                (a, b): Valley.between(groups_now[a], groups_now[b])
+                (a, b): Valley.border(groups_now[a], groups_now[b])
                 for a in range(self.n_clusters_)
                 for b in range(a + 1, self.n_clusters_)
             }
@@ -155,7 +155,7 @@ class ValleyMixture(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _parting(a: Floats, b: Floats) -> float:
-    return 1.0 if min(len(a), len(b)) < _FEWEST else Valley.between(a, b).ratio
+    return 1.0 if min(len(a), len(b)) < _FEWEST else Valley.parting(a, b).ratio
 
 
 @dataclass(eq=False)

@@ -10,17 +10,18 @@ from cgcnn_md.frame import Floats
 
 _GRID = 200
 _BANDWIDTH = 0.3  # of the narrower group's standard deviation
-_FLAT = 1.25  # the floor of a valley: density up to so many times its least
+_FLAT = 2.0  # the floor of a valley: density up to so many times its least,
+_EMPTY = 0.05  # or up to this share of the lower peak
 
 
 @dataclass(frozen=True, eq=False)
 class Valley:
-    """What parts two groups: their linear discriminant and where the density along it is least.
+    """What parts two groups: a direction, and where the density along it is least.
 
     Parameters
     ----------
     axis
-        Discriminant, shape (n,); it points from the first group to the second.
+        Direction, shape (n,); it points from the first group to the second.
     threshold
         Middle of the valley along it.
     ratio
@@ -32,11 +33,24 @@ class Valley:
     ratio: float
 
     @classmethod
-    def between(cls, a: Floats, b: Floats) -> Valley:
-        """Find the valley between two groups of points, of shapes (n_a, n) and (n_b, n)."""
+    def parting(cls, a: Floats, b: Floats) -> Valley:
+        """Find the valley that parts two groups best, of shapes (n_a, n) and (n_b, n): along their discriminant."""
         pooled = np.atleast_2d((np.cov(a.T) * len(a) + np.cov(b.T) * len(b)) / (len(a) + len(b)))
         pooled = pooled + 1e-6 * np.trace(pooled) / len(pooled) * np.eye(len(pooled))
-        axis = np.linalg.solve(pooled, b.mean(axis=0) - a.mean(axis=0))
+        return cls._along(np.linalg.solve(pooled, b.mean(axis=0) - a.mean(axis=0)), a, b)
+
+    @classmethod
+    def border(cls, a: Floats, b: Floats) -> Valley:
+        """Find where to draw the border of two groups: along the line between their middles, as distance is kinetic.
+
+        Between two long-lived states the slow coordinate is the committor, stretched and shifted, so that line leads
+        through the transition; a discriminant is turned from it by whatever else varies within the groups.
+        """
+        return cls._along(np.median(b, axis=0) - np.median(a, axis=0), a, b)
+
+    @classmethod
+    def _along(cls, axis: Floats, a: Floats, b: Floats) -> Valley:
+        """Find the valley along a given direction."""
         pa, pb = a @ axis, b @ axis
         low, high = float(np.median(pa)), float(np.median(pb))
         if not high > low:
@@ -51,7 +65,8 @@ class Valley:
         left = int(np.argmax(np.where(centres < (low + high) / 2, density, -1.0)))
         right = int(np.argmax(np.where(centres >= (low + high) / 2, density, -1.0)))
         between = density[left : right + 1]
+        lower = max(min(density[left], density[right]), 1e-300)
         # a valley may be flat: its middle moves less than its lowest point
-        floor = np.flatnonzero(between <= _FLAT * between.min())
-        threshold = float(centres[left + floor].mean())
-        return cls(axis, threshold, float(between.min() / max(min(density[left], density[right]), 1e-300)))
+        floor = between <= max(_FLAT * between.min(), _EMPTY * lower)
+        threshold = float(centres[left : right + 1][floor].mean())
+        return cls(axis, threshold, float(between.min() / lower))
