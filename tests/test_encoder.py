@@ -102,7 +102,7 @@ def test_no_jump_when_an_atom_becomes_one_of_the_nearest(encoder: Encoder) -> No
         moved[0, 0] += along
         here = with_positions(frame, moved)
         graph = knn_graph(here, K, cutoff=5.0, hops=HOPS)
-        sets.add(tuple(sorted(graph.index[1])) + tuple(sorted(graph.index[0])))
+        sets.add(tuple(sorted(graph.nodes[graph.index[graph.rows[0]]])))
         now = encode(encoder, here)
         if before is not None:
             steps.append(np.abs(now - before).max())

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from ase.neighborlist import primitive_neighbor_list
 
 from cgcnn_md.errors import InputError
 from cgcnn_md.frame import Frame
-from cgcnn_md.kernels.neighbours import CellList, complete_cell
+from cgcnn_md.graph import edge_weight
+from cgcnn_md.kernels.neighbours import CellList, complete_cell, finish_edges
 
 
 def compare(frame: Frame, k: int, cutoff: float, pairs: tuple[np.ndarray, np.ndarray]) -> None:
     index, distance, radius = CellList.of(frame).nearest(k, cutoff=cutoff)
     centre, length = pairs
+    bounds = np.searchsorted(centre, np.arange(len(frame) + 1))
     for atom in range(len(frame)):
-        wanted = np.sort(length[centre == atom])
+        wanted = np.sort(length[bounds[atom] : bounds[atom + 1]])
         got = distance[atom][np.isfinite(distance[atom])]
         assert len(got) == min(k, len(wanted))
         np.testing.assert_allclose(got, wanted[: len(got)], atol=1e-9)
@@ -34,6 +38,46 @@ def test_equals_ase_in_random_boxes(seed: int) -> None:
     k, cutoff = int(rng.integers(1, 30)), rng.uniform(2, 7)
     i, d = primitive_neighbor_list("id", pbc, cell, positions, cutoff)
     compare(Frame(positions, cell, pbc, np.zeros(n, np.int16)), k, cutoff, (i, d))
+
+
+def slab(rng: np.random.Generator) -> np.ndarray:
+    return rng.random((3000, 3)) * [1.0, 1.0, 0.2]
+
+
+def droplet(rng: np.random.Generator) -> np.ndarray:
+    return 0.5 + np.concatenate([0.03 * rng.normal(size=(2000, 3)), 0.3 * rng.normal(size=(200, 3))])
+
+
+def gas(rng: np.random.Generator) -> np.ndarray:
+    return rng.random((3000, 3))
+
+
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, True, False), (False, False, False)])
+@pytest.mark.parametrize("place", [slab, droplet, gas])
+def test_equals_matscipy_where_density_varies(place: Callable[..., np.ndarray], pbc: tuple[bool, bool, bool]) -> None:
+    neighbours = pytest.importorskip("matscipy.neighbours")
+    cell = np.array([[30.0, 0, 0], [6.0, 28.0, 0], [-5.0, 4.0, 32.0]])
+    scaled = place(np.random.default_rng(0))
+    scaled = np.where(pbc, scaled % 1.0, scaled)
+    periodic = np.array(pbc)
+    i, d = neighbours.neighbour_list("id", positions=scaled @ cell, cell=cell, pbc=periodic, cutoff=6.0)
+    order = np.argsort(i, kind="stable")
+    compare(Frame(scaled @ cell, cell, periodic, np.zeros(len(scaled), np.int16)), 20, 6.0, (i[order], d[order]))
+
+
+@pytest.mark.parametrize("n", [30, 900])  # by one thread, and by all
+def test_edges_carry_the_weight_that_the_formula_says(n: int) -> None:
+    rng = np.random.default_rng(4)
+    frame = Frame(rng.random((n, 3)) * n ** (1 / 3) * 3, np.zeros((3, 3)), np.zeros(3, bool), np.zeros(n, np.int16))
+    cells = CellList.of(frame, 12)
+    found = cells.search(12, cutoff=4.0)
+    number = rng.permutation(n)
+    index, distance, weight = finish_edges(*found, number)
+    masked = found[0] < 0
+    assert masked.any()
+    np.testing.assert_array_equal(index, np.where(masked, 0, number[found[0]]))
+    np.testing.assert_allclose(distance, np.where(masked, 0, found[1]), rtol=1e-6)
+    np.testing.assert_allclose(weight, np.where(masked, 0, edge_weight(found[1], found[2])), atol=1e-6)
 
 
 @pytest.mark.parametrize("length", [2.0, 3.1])

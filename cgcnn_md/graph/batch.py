@@ -20,7 +20,7 @@ def batch_graphs(graphs: Sequence[KnnGraph]) -> KnnGraph:
     Returns
     -------
     KnnGraph
-        Targets of all graphs first, in order; `nodes` keeps each graph's own atom numbers.
+        Targets of all graphs first, `rows` in order; `nodes` keeps each graph's own atom numbers.
     """
     if len(graphs) == 1:
         return graphs[0]
@@ -51,6 +51,7 @@ def batch_graphs(graphs: Sequence[KnnGraph]) -> KnnGraph:
                 parts["index"].append(renumbered[i][here])
                 parts["distance"].append(g.distance[here])
                 parts["weight"].append(g.weight[here])
+    rows = np.concatenate([g.rows + o[0] for g, o in zip(graphs, offset, strict=True)])
     counts = tuple(int(c) for c in np.sum([g.counts for g in graphs], axis=0))
     joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    return KnnGraph(counts=counts, **joined)
+    return KnnGraph(rows=rows, counts=counts, **joined)

@@ -9,21 +9,24 @@ from numpy.typing import NDArray
 
 from cgcnn_md.errors import InputError
 from cgcnn_md.frame import Floats, Frame, Ints
-from cgcnn_md.kernels.neighbours import CellList, complete_cell
+from cgcnn_md.kernels.neighbours import CellList, complete_cell, finish_edges
 
 
 @dataclass(frozen=True, eq=False)
 class KnnGraph:
     """Target atoms, their surroundings, and the edges between them.
 
-    Nodes are ordered by the hops that part them from the targets, so that a layer computes a leading slice only.
+    Nodes are ordered by the hops that part them from the targets, so that a layer computes a leading slice only, and
+    within a hop by place in space, so that neighbours lie near in memory.
 
     Parameters
     ----------
     nodes
-        Environment atom of every node, shape (n_nodes,); the targets come first, in the order asked for.
+        Environment atom of every node, shape (n_nodes,); the targets come first.
     species
         Species code of every node, shape (n_nodes,).
+    rows
+        Node of every target in the order asked for, shape (n_targets,).
     counts
         ``counts[h]`` nodes lie within h hops of the targets; length hops + 1.
     index
@@ -36,15 +39,21 @@ class KnnGraph:
 
     nodes: Ints
     species: NDArray[np.int16]
+    rows: Ints
     counts: tuple[int, ...]
     index: NDArray[np.int32]
     distance: NDArray[np.float32]
     weight: NDArray[np.float32]
 
     @property
+    def target_species(self) -> NDArray[np.int16]:
+        """Species code of every target in the order asked for, shape (n_targets,)."""
+        return self.species[self.rows]
+
+    @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        arrays = (self.nodes, self.species, self.index, self.distance, self.weight)
+        arrays = (self.nodes, self.species, self.rows, self.index, self.distance, self.weight)
         return sum(a.nbytes for a in arrays)
 
 
@@ -97,37 +106,32 @@ def knn_graph(
     InputError
         If a coordinate is not finite, or the box has no volume.
     """
-    cells = CellList.of(frame)
+    cells = CellList.of(frame, k)
     n = len(frame)
-    if targets is None or (len(targets) == n and np.array_equal(targets, np.arange(n))):
-        index, distance, radius = cells.nearest(k, cutoff=cutoff)
-        nodes, counts = np.arange(n), (n,) * (hops + 1)
-    else:
-        number = np.full(n, -1, dtype=np.int64)  # environment atom -> node
-        shell = np.asarray(targets, dtype=np.int64)
-        number[shell] = np.arange(len(shell))
-        shells, found, sizes = [shell], [], [len(shell)]
-        for _ in range(hops):
-            rows = cells.nearest(k, cutoff=cutoff, centres=shell)
+    asked = np.arange(n) if targets is None else np.asarray(targets, dtype=np.int64)
+    shell = np.sort(cells.place[asked])
+    number = np.full(n, -1, dtype=np.int64)  # place -> node
+    number[shell] = np.arange(len(shell))
+    shells, found, sizes = [shell], [], [len(shell)]
+    for _ in range(hops):
+        if len(shell):
+            rows = cells.search(k, cutoff=cutoff, places=None if len(shell) == n else shell)
             found.append(rows)
-            seen = np.unique(rows[0][rows[0] >= 0])
-            shell = seen[number[seen] < 0].astype(np.int64)
+            if sum(sizes) < n:
+                seen = np.unique(rows[0][rows[0] >= 0])
+                shell = seen[number[seen] < 0].astype(np.int64)
+            else:
+                shell = shell[:0]
             number[shell] = np.arange(len(shell)) + sum(sizes)
-            shells.append(shell)
-            sizes.append(len(shell))
-        nodes = np.concatenate(shells)
-        counts = tuple(int(c) for c in np.cumsum(sizes))
-        index, distance, radius = (np.concatenate([rows[a] for rows in found]) for a in range(3))
-        index = np.where(index >= 0, number[index], -1).astype(np.int32)
-    masked = index < 0
-    weight = np.where(masked, 0.0, edge_weight(distance, radius))
+        shells.append(shell)
+        sizes.append(len(shell))
+    index, distance, radius = (
+        found[0] if len(found) == 1 else tuple(np.concatenate([rows[a] for rows in found]) for a in range(3))
+    )
+    nodes = cells.order[np.concatenate(shells)]
+    counts = tuple(int(c) for c in np.cumsum(sizes))
     return KnnGraph(
-        nodes,
-        frame.species[nodes],
-        counts,
-        np.where(masked, 0, index).astype(np.int32),
-        np.where(masked, 0.0, distance).astype(np.float32),
-        weight.astype(np.float32),
+        nodes, frame.species[nodes], number[cells.place[asked]], counts, *finish_edges(index, distance, radius, number)
     )
 
 

@@ -17,15 +17,21 @@ from typing import Any
 import numba
 import numpy as np
 import torch
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from torch import Tensor
 from torch.nn import functional
 
 _CHUNKS = 4  # fixed, so that sums are the same for any number of threads
+_BLOCK = 64  # centres that a thread takes at a time
+_FASTMATH = {"contract", "nsz", "arcp", "nnan", "ninf"}
 _LOG2E = np.float32(1.4426950408889634)
-# minimax coefficients of 2**f on [-0.5, 0.5], relative error 2e-7
-_C1, _C2, _C3 = np.float32(0.6931471805), np.float32(0.2402265069), np.float32(0.0555041087)
-_C4, _C5, _C6 = np.float32(0.0096181291), np.float32(0.0013333558), np.float32(0.000154035)
-_HALF, _ONE, _LIMIT = np.float32(0.5), np.float32(1.0), np.float32(80.0)
+_MAGIC = np.float32(1.5 * 2**23 + 127)  # added, it rounds to whole numbers; 127 is the exponent's zero
+# minimax coefficients of 2**r on [-0.5, 0.5], relative error 2e-7
+_C1, _C2, _C3 = np.float32(0.69314718), np.float32(0.24022651), np.float32(0.05550327)
+_C4, _C5 = np.float32(0.00961834), np.float32(0.00133989)
+_ONE, _LIMIT = np.float32(1.0), np.float32(40.0)  # exp(2 * 40) is still a float32
 
 
 def edge_terms(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,32 +85,35 @@ def gated_sum_reference(
     return (weight.unsqueeze(-1) * torch.sigmoid(gate) * activation(core)).sum(dim=1)
 
 
+def _cast(source: Any, target: Any, code: Any) -> Any:
+    """Make a compiled function that reads a number as another type of the same bits."""
+
+    def typed(typing: Any, x: Any) -> Any:  # noqa: ARG001 (numba gives it)
+        return target(source), lambda _context, builder, _signature, args: builder.bitcast(args[0], code)
+
+    return intrinsic(typed)
+
+
+_bits = _cast(types.float32, types.int32, ir.IntType(32))
+_float = _cast(types.int32, types.float32, ir.FloatType())
+
+
 @numba.njit(inline="always")
-def _sigmoid(x: Any, out: Any, bits: Any, scale: Any) -> None:
-    """Write sigmoid(x) to out; bits and scale are one buffer seen as int32 and as float32."""
-    for f in range(len(x)):
-        y = min(max(-x[f], -_LIMIT), _LIMIT) * _LOG2E
-        n = np.floor(y + _HALF)
-        out[f] = y - n
-        bits[f] = (np.int32(n) + np.int32(127)) << np.int32(23)
-    for f in range(len(x)):
-        r = out[f]
-        e = _ONE + r * (_C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * _C6)))))
-        out[f] = _ONE / (_ONE + e * scale[f])
+def _exp_minus(x: Any) -> Any:
+    """Give exp(-x) in a form that compiles to vectors: 2^(n + r), n set as the exponent's bits, a polynomial of r."""
+    y = min(max(-x, -_LIMIT), _LIMIT) * _LOG2E
+    shifted = y + _MAGIC  # n ends up in the last bits
+    r = y - (shifted - _MAGIC)
+    power = _float(np.int32(_bits(shifted) << np.int32(23)))
+    return power * (_ONE + r * (_C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * _C5)))))
 
 
-@numba.njit(parallel=True, cache=True, fastmath={"contract", "nsz", "arcp"})
+@numba.njit(parallel=True, cache=True, fastmath=_FASTMATH)
 def _forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, out: Any) -> None:
     n, k = index.shape
-    two = p.shape[1]
-    width = two // 2
-    step = 64
-    for block in numba.prange((n + step - 1) // step):
-        z = np.empty(two, np.float32)
-        s = np.empty(two, np.float32)
-        bits = np.empty(two, np.int32)
-        scale = bits.view(np.float32)
-        for i in range(block * step, min(n, (block + 1) * step)):
+    width = p.shape[1] // 2
+    for block in numba.prange((n + _BLOCK - 1) // _BLOCK):
+        for i in range(block * _BLOCK, min(n, (block + 1) * _BLOCK)):
             for f in range(width):
                 out[i, f] = np.float32(0.0)
             for e in range(k):
@@ -114,29 +123,23 @@ def _forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, ou
                 j = index[i, e]
                 knot = min(np.int64(place[i, e]), table.shape[0] - 2)
                 b = place[i, e] - np.float32(knot)
-                for f in range(two):
-                    low = table[knot, f]
-                    z[f] = p[i, f] + q[j, f] + low + b * (table[knot + 1, f] - low)
-                _sigmoid(z, s, bits, scale)
                 for f in range(width):
-                    out[i, f] += w * s[f] * z[width + f] * s[width + f]
+                    h = width + f
+                    gate = p[i, f] + q[j, f] + table[knot, f] + b * (table[knot + 1, f] - table[knot, f])
+                    core = p[i, h] + q[j, h] + table[knot, h] + b * (table[knot + 1, h] - table[knot, h])
+                    # sigmoid(gate) * core * sigmoid(core) by one division
+                    out[i, f] += w * core / ((_ONE + _exp_minus(gate)) * (_ONE + _exp_minus(core)))
 
 
-@numba.njit(parallel=True, cache=True, fastmath={"contract", "nsz", "arcp"})
+@numba.njit(parallel=True, cache=True, fastmath=_FASTMATH)
 def _backward(
     g: Any, p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, gp: Any, gq: Any, gt: Any
 ) -> None:
     n, k = index.shape
-    two = p.shape[1]
-    width = two // 2
+    width = p.shape[1] // 2
     for chunk in numba.prange(gq.shape[0]):
-        z = np.empty(two, np.float32)
-        s = np.empty(two, np.float32)
-        dz = np.empty(two, np.float32)
-        bits = np.empty(two, np.int32)
-        scale = bits.view(np.float32)
         for i in range(chunk * n // gq.shape[0], (chunk + 1) * n // gq.shape[0]):
-            for f in range(two):
+            for f in range(2 * width):
                 gp[i, f] = np.float32(0.0)
             for e in range(k):
                 w = weight[i, e]
@@ -145,21 +148,24 @@ def _backward(
                 j = index[i, e]
                 knot = min(np.int64(place[i, e]), table.shape[0] - 2)
                 b = place[i, e] - np.float32(knot)
-                for f in range(two):
-                    low = table[knot, f]
-                    z[f] = p[i, f] + q[j, f] + low + b * (table[knot + 1, f] - low)
-                _sigmoid(z, s, bits, scale)
+                a = _ONE - b
                 for f in range(width):
-                    up = w * g[i, f] * s[f]
-                    sc = s[width + f]
-                    core = z[width + f]
-                    dz[f] = up * core * sc * (_ONE - s[f])
-                    dz[width + f] = up * sc * (_ONE + core * (_ONE - sc))
-                for f in range(two):
-                    gp[i, f] += dz[f]
-                    gq[chunk, j, f] += dz[f]
-                    gt[chunk, knot, f] += dz[f] * (_ONE - b)
-                    gt[chunk, knot + 1, f] += dz[f] * b
+                    h = width + f
+                    gate = p[i, f] + q[j, f] + table[knot, f] + b * (table[knot + 1, f] - table[knot, f])
+                    core = p[i, h] + q[j, h] + table[knot, h] + b * (table[knot + 1, h] - table[knot, h])
+                    from_gate, from_core = _ONE + _exp_minus(gate), _ONE + _exp_minus(core)
+                    both = _ONE / (from_gate * from_core)  # sigmoid(gate) * sigmoid(core)
+                    up = w * g[i, f] * both
+                    to_gate = up * core * (_ONE - both * from_core)
+                    to_core = up * (_ONE + core * (_ONE - both * from_gate))
+                    gp[i, f] += to_gate
+                    gp[i, h] += to_core
+                    gq[chunk, j, f] += to_gate
+                    gq[chunk, j, h] += to_core
+                    gt[chunk, knot, f] += a * to_gate
+                    gt[chunk, knot, h] += a * to_core
+                    gt[chunk, knot + 1, f] += b * to_gate
+                    gt[chunk, knot + 1, h] += b * to_core
 
 
 class _FusedGatedSum(torch.autograd.Function):

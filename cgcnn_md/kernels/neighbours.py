@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.errors import InputError
-from cgcnn_md.frame import Floats, Frame
+from cgcnn_md.frame import Floats, Frame, Ints
+from cgcnn_md.kernels import search
 
-_ATOMS_PER_CELL = 2.5
-_WORTH_THREADS = 500  # fewer centres are done before other threads have woken up
+_FULL = 0.36  # atoms in a cell per neighbour wanted: the ball that 27 such cells hold has half as many again
+_CROWDED = 1.5  # times more neighbours than that, as atoms see it, and cells are made smaller
+_MOST_CELLS = 8  # per atom; the rest of the box is empty
 _MIN_EXTENT = 1.0  # Å; a flat or single-atom system still needs a box to be binned in
 
 
@@ -52,123 +51,51 @@ def complete_cell(cell: Floats, pbc: NDArray[np.bool_]) -> Floats:
     return full
 
 
-@numba.njit(cache=True)
-def _bin(cells: Any, n_cells: int) -> Any:
-    """Sort atoms by cell: start of every cell, and the atoms in cell order."""
-    start = np.zeros(n_cells + 1, np.int64)
-    for c in cells:
-        start[c + 1] += 1
-    for c in range(n_cells):
-        start[c + 1] += start[c]
-    fill = start[:-1].copy()
-    order = np.empty(len(cells), np.int64)
-    for i in range(len(cells)):
-        order[fill[cells[i]]] = i
-        fill[cells[i]] += 1
-    return start, order
-
-
-def _k_best(
-    centres: Any, k: int, cutoff: float, grid: Any, sorted_pos: Any, order: Any, start: Any, cell_of: Any,
-    pos: Any, cell: Any, pbc: Any, heights: Any, side: float,
-) -> Any:  # fmt: skip
-    n = len(centres)
-    index = np.full((n, k), -1, np.int32)
-    distance = np.full((n, k), np.inf, np.float64)
-    radius = np.empty(n, np.float64)
-    cutoff2 = cutoff * cutoff
-    for row in numba.prange(n):
-        i = centres[row]
-        best = np.full(k + 1, cutoff2, np.float64)
-        who = np.full(k + 1, -1, np.int64)
-        home = cell_of[i]
-        old = np.full(3, -1, np.int64)
-        new = np.empty(3, np.int64)
-        shell = 0
-        while True:
-            reach = True  # does this block already hold the whole of every non-periodic direction?
-            for d in range(3):
-                new[d] = math.ceil(shell * side / heights[d])
-                if pbc[d] or home[d] - new[d] > 0 or home[d] + new[d] < grid[d] - 1:
-                    reach = False
-            for dx in range(-new[0], new[0] + 1):
-                cx = home[0] + dx
-                sx = cx // grid[0]
-                if sx != 0 and not pbc[0]:
-                    continue
-                for dy in range(-new[1], new[1] + 1):
-                    cy = home[1] + dy
-                    sy = cy // grid[1]
-                    if sy != 0 and not pbc[1]:
-                        continue
-                    inside = abs(dx) <= old[0] and abs(dy) <= old[1]
-                    for dz in range(-new[2], new[2] + 1):
-                        if inside and abs(dz) <= old[2]:
-                            continue
-                        cz = home[2] + dz
-                        sz = cz // grid[2]
-                        if sz != 0 and not pbc[2]:
-                            continue
-                        c = ((cx - sx * grid[0]) * grid[1] + cy - sy * grid[1]) * grid[2] + cz - sz * grid[2]
-                        ox = sx * cell[0, 0] + sy * cell[1, 0] + sz * cell[2, 0] - pos[i, 0]
-                        oy = sx * cell[0, 1] + sy * cell[1, 1] + sz * cell[2, 1] - pos[i, 1]
-                        oz = sx * cell[0, 2] + sy * cell[1, 2] + sz * cell[2, 2] - pos[i, 2]
-                        for s in range(start[c], start[c + 1]):
-                            x = sorted_pos[s, 0] + ox
-                            y = sorted_pos[s, 1] + oy
-                            z = sorted_pos[s, 2] + oz
-                            d2 = x * x + y * y + z * z
-                            if d2 >= best[k]:
-                                continue
-                            j = order[s]
-                            if j == i and sx == 0 and sy == 0 and sz == 0:
-                                continue
-                            at = k
-                            while at > 0 and best[at - 1] > d2:
-                                best[at] = best[at - 1]
-                                who[at] = who[at - 1]
-                                at -= 1
-                            best[at] = d2
-                            who[at] = j
-            covered = shell * side
-            if reach or covered * covered >= best[k]:
-                break
-            old[:] = new
-            shell += 1
-        radius[row] = math.sqrt(best[k])
-        for at in range(k):
-            if who[at] >= 0:
-                index[row, at] = who[at]
-                distance[row, at] = math.sqrt(best[at])
-    return index, distance, radius
-
-
-_k_best_serial = numba.njit(cache=True)(_k_best)
-_k_best_parallel = numba.njit(parallel=True, cache=True)(_k_best)
-
-
 @dataclass(frozen=True, eq=False)
 class CellList:
     """Atoms of one frame binned in cells, ready to be asked for neighbours.
 
-    Cost is linear in the number of atoms; the search around a centre widens shell by shell and stops as soon as
-    the cells already visited must hold its k nearest images, so empty space costs little and no radius is guessed.
-    Works in any box: triclinic, smaller than the search radius, partly periodic, or none.
+    Cost is linear in the number of atoms. The cell of a centre and the 26 around it are searched first, which gives
+    most atoms their neighbours; the search around the others, in thin places, widens shell by shell until the cells
+    seen must hold the k nearest images. No radius is guessed. Works in any box: triclinic, smaller than the search
+    radius, partly periodic, or none.
+
+    Parameters
+    ----------
+    frame
+        The frame.
+    cell, grid, heights
+        Box in Å, open directions filled; cells along each of its rows; distance in Å between a cell's faces.
+    position
+        Wrapped positions in Å in cell order, shape (n_atoms, 3).
+    cell_of
+        Cell of each atom along each row, in cell order, shape (n_atoms, 3).
+    start
+        First place of every cell, and the end.
+    order, place
+        Atom at every place, and the place of every atom.
     """
 
     frame: Frame
     cell: Floats
-    grid: NDArray[np.int64]
+    grid: Ints
     heights: Floats
-    side: float
-    wrapped: Floats
-    cell_of: NDArray[np.int64]
-    start: NDArray[np.int64]
-    order: NDArray[np.int64]
+    position: Floats
+    cell_of: Ints
+    start: Ints
+    order: Ints
+    place: Ints
 
     @classmethod
-    def of(cls, frame: Frame) -> CellList:
+    def of(cls, frame: Frame, k: int = 20) -> CellList:
         """Bin the atoms of a frame.
+
+        Parameters
+        ----------
+        frame
+            Snapshot, wrapped or not.
+        k
+            Neighbours that will be asked for: decides the size of the cells, hence speed, and nothing else.
 
         Raises
         ------
@@ -192,16 +119,67 @@ class CellList:
         frac[:, pbc] -= np.floor(frac[:, pbc])
         frac = np.where(frac >= 1.0, np.where(pbc, 0.0, np.nextafter(1.0, 0.0)), frac)
         heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-        volume = abs(float(np.linalg.det(cell)))
-        side = (_ATOMS_PER_CELL * volume / len(frac)) ** (1 / 3)
-        grid = np.clip(np.floor(heights / side), 1, 1024).astype(np.int64)
-        cell_of = np.minimum((frac * grid).astype(np.int64), grid - 1)
-        flat = (cell_of[:, 0] * grid[1] + cell_of[:, 1]) * grid[2] + cell_of[:, 2]
-        start, order = _bin(flat, int(np.prod(grid)))
-        return cls(frame, cell, grid, heights / grid, side, frac @ cell, cell_of, start, order)
+        wanted = _FULL * (k + 1)
+        side = (wanted * abs(float(np.linalg.det(cell))) / len(frac)) ** (1 / 3)
+        for _ in range(2):
+            most = (_MOST_CELLS * len(frac) + 64) ** (1 / 3)
+            side = max(side, float(np.prod(heights)) ** (1 / 3) / most)
+            grid = np.clip(np.floor(heights / side), 1, 1024).astype(np.int64)
+            cell_of = np.minimum((frac * grid).astype(np.int64), grid - 1)
+            flat = (cell_of[:, 0] * grid[1] + cell_of[:, 1]) * grid[2] + cell_of[:, 2]
+            start, order, place = search.bin_atoms(flat, int(np.prod(grid)))
+            # how full the cells are that atoms sit in: a slab's are fuller than its box is on average
+            crowd = float((np.diff(start) ** 2.0).sum()) / len(frac) / wanted
+            if crowd < _CROWDED:
+                break
+            side *= crowd ** (-1 / 3)
+        return cls(frame, cell, grid, heights / grid, (frac @ cell)[order], cell_of[order], start, order, place)
+
+    def search(self, k: int, *, cutoff: float, places: Ints | None = None) -> tuple[NDArray[np.int32], Floats, Floats]:
+        """Find the k nearest periodic images, all atoms being named by their places.
+
+        Parameters
+        ----------
+        k
+            Neighbours per centre.
+        cutoff
+            Largest distance in Å at which an atom still counts.
+        places
+            Ascending places to look from; None for all.
+
+        Returns
+        -------
+        index
+            Places of the neighbours, nearest first, shape (n_centres, k); -1 where there are fewer.
+        distance, radius
+            As `nearest` gives them.
+        """
+        n_atoms = len(self.order)
+        centres = np.arange(n_atoms) if places is None else np.asarray(places, dtype=np.int64)
+        index = np.empty((len(centres), k), dtype=np.int32)
+        distance, radius = np.empty((len(centres), k)), np.empty(len(centres))
+        grid, pbc = self.grid, np.asarray(self.frame.pbc, dtype=np.bool_)
+        home = (self.cell_of[centres, 0] * grid[1] + self.cell_of[centres, 1]) * grid[2] + self.cell_of[centres, 2]
+        first = np.flatnonzero(np.diff(home, prepend=-1, append=-1))
+        x, y, z = np.ascontiguousarray(self.position.T)
+        reach = min(float(cutoff), float(self.heights.min()))
+        with search.threads_for(len(centres)):
+            search.near(
+                home[first[:-1]], first, centres, x, y, z, self.start, grid, self.cell, pbc, reach,
+                index, distance, radius,
+            )  # fmt: skip
+        if reach == cutoff:
+            radius[radius < 0] = cutoff
+        rest = np.flatnonzero(radius < 0)
+        with search.threads_for(len(rest)):
+            search.far(
+                rest, centres, float(cutoff), self.position, self.start, self.cell_of, grid, self.cell, pbc,
+                self.heights, index, distance, radius,
+            )  # fmt: skip
+        return index, distance, radius
 
     def nearest(
-        self, k: int, *, cutoff: float, centres: NDArray[np.int64] | None = None
+        self, k: int, *, cutoff: float, centres: Ints | None = None
     ) -> tuple[NDArray[np.int32], Floats, Floats]:
         """Find the k nearest periodic images of some atoms.
 
@@ -224,14 +202,32 @@ class CellList:
         radius
             Distance in Å of the (k+1)-th neighbour or the cutoff, whichever is smaller, shape (n_centres,).
         """
-        rows = self.order if centres is None else np.asarray(centres, dtype=np.int64)
-        search = _k_best_serial if len(rows) < _WORTH_THREADS else _k_best_parallel
-        index, distance, radius = search(
-            rows, k, float(cutoff), self.grid, self.wrapped[self.order], self.order, self.start, self.cell_of,
-            self.wrapped, self.cell, np.asarray(self.frame.pbc, dtype=np.bool_), self.heights, self.side,
-        )  # fmt: skip
-        if centres is not None:
-            return index, distance, radius
-        back = np.empty_like(rows)
-        back[rows] = np.arange(len(rows))
-        return index[back], distance[back], radius[back]
+        places = self.place if centres is None else self.place[np.asarray(centres, dtype=np.int64)]
+        rows, back = np.unique(places, return_inverse=True)
+        index, distance, radius = self.search(k, cutoff=cutoff, places=rows)
+        atoms = np.where(index >= 0, self.order[index], -1).astype(np.int32)
+        return atoms[back], distance[back], radius[back]
+
+
+def finish_edges(
+    index: NDArray[np.int32], distance: Floats, radius: Floats, number: Ints
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    """Turn what a search found into edges.
+
+    Parameters
+    ----------
+    index, distance, radius
+        As `CellList.search` gives them.
+    number
+        Node number of every place, shape (n_atoms,).
+
+    Returns
+    -------
+    index, distance, weight
+        Node numbers, distances in Å and weights ``(1 - (d / r)^6)^2``, each of shape (n_centres, k); 0 where masked.
+    """
+    out = np.empty(index.shape, dtype=np.int32)
+    length, weight = np.empty(index.shape, dtype=np.float32), np.empty(index.shape, dtype=np.float32)
+    with search.threads_for(len(index)):
+        search.edges(index, distance, radius, number, out, length, weight)
+    return out, length, weight

@@ -39,11 +39,12 @@ class Encoder(nn.Module):
         return len(self.convolutions)
 
     def forward(self, graph: KnnGraph) -> Tensor:
-        """Give the features of the graph's targets, shape (n_targets, width)."""
-        return self._run(graph)[0]
+        """Give the features of the graph's targets in the order asked for, shape (n_targets, width)."""
+        v = self._run(graph)[0]
+        return v[torch.from_numpy(graph.rows).to(v.device)]
 
     def gates(self, graph: KnnGraph) -> list[Tensor]:
-        """Give the mean gate of every edge and layer, each of shape (rows of that layer, k)."""
+        """Give the mean gate of every edge and layer, each of shape (rows of that layer, k), in the order of nodes."""
         return self._run(graph, with_gates=True)[1]
 
     def _run(self, graph: KnnGraph, *, with_gates: bool = False) -> tuple[Tensor, list[Tensor]]:

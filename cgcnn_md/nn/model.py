@@ -25,6 +25,25 @@ FORMAT = 1
 _ENCODER, _MAP = "encoder.", "map."
 
 
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file; an older one is replaced in one step.
+
+    Raises
+    ------
+    StorageError
+        If the disk does not take it.
+    """
+    part = path.with_suffix(".part")
+    try:
+        # by way of bytes: the library's own writer lets nobody but the owner read the file
+        part.write_bytes(safetensors.torch.save(tensors, metadata))
+        part.replace(path)
+    except OSError as err:
+        part.unlink(missing_ok=True)
+        msg = f"{path}: cannot be written ({err.strerror or err}); free some space and pass --resume"
+        raise StorageError(msg) from err
+
+
 @dataclass(eq=False)
 class Model:
     """Encoder, species table and kinetic maps.
@@ -130,14 +149,7 @@ class Model:
             "shortest": self.shortest, "longest": self.longest, "maps": list(self.maps),
             "lag": self.lag, "dt": self.dt, "view": self.view, "provenance": self.provenance,
         }  # fmt: skip
-        part = path.with_suffix(".part")
-        try:
-            safetensors.torch.save_file(tensors, part, metadata={"cgcnn_md": json.dumps(header)})
-            part.replace(path)
-        except (OSError, safetensors.SafetensorError) as err:
-            part.unlink(missing_ok=True)
-            msg = f"{path}: cannot be written ({err}); free some space and pass --resume"
-            raise StorageError(msg) from err
+        save_tensors(path, tensors, {"cgcnn_md": json.dumps(header)})
 
 
 def load_model(path: str | Path) -> Model:

@@ -23,8 +23,8 @@ def like_neighbours(graph: KnnGraph, rng: np.random.Generator) -> tuple[Ints, In
     Returns
     -------
     first, second
-        Places of both ends among the targets, each of shape (n_pairs,); atoms without such a neighbour,
-        and pairs of an atom with its own image, are left out.
+        Places of both ends among the targets in the order asked for, each of shape (n_pairs,); atoms without such a
+        neighbour, and pairs of an atom with its own image, are left out.
     """
     n = graph.counts[0]
     near = graph.index[:n]
@@ -33,7 +33,9 @@ def like_neighbours(graph: KnnGraph, rng: np.random.Generator) -> tuple[Ints, In
     luck = np.where(like, rng.random(near.shape), -1.0)
     pick = luck.argmax(axis=1)
     rows = np.flatnonzero(like.any(axis=1))
-    return rows, near[rows, pick[rows]].astype(np.int64)
+    asked = np.empty(n, dtype=np.int64)
+    asked[graph.rows] = np.arange(n)
+    return asked[rows], asked[near[rows, pick[rows]]]
 
 
 def jiggled(frame: Frame, amplitude: float, rng: np.random.Generator) -> Frame:

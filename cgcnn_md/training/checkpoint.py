@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from cgcnn_md.errors import StorageError
 from cgcnn_md.nn import Encoder
+from cgcnn_md.nn.model import save_tensors
 from cgcnn_md.training.records import EpochRecord
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -84,14 +83,7 @@ class TrainingState:
             "lag": self.lag, "stale": self.stale, "records": [asdict(r) for r in self.records],
             "schedule": {k: v for k, v in self.schedule.state_dict().items() if isinstance(v, int | float | list)},
         }  # fmt: skip
-        draft = path.with_suffix(".part")
-        try:
-            safetensors.torch.save_file(tensors, draft, metadata={"state": json.dumps(facts)})
-            draft.replace(path)
-        except (OSError, safetensors.SafetensorError) as err:
-            draft.unlink(missing_ok=True)
-            msg = f"{path}: cannot be written ({err}); free some space and pass --resume"
-            raise StorageError(msg) from err
+        save_tensors(path, tensors, {"state": json.dumps(facts)})
 
     def load(self, path: Path) -> bool:
         """Go on from a file; False, and nothing changed, where it is not there, damaged or of another training."""

@@ -163,11 +163,11 @@ class PairSampler:
         """Build the batch of some anchors."""
         pairs = self._graphs(anchors, rng)
         first = batch_graphs([p[0] for p in pairs])
-        species = first.species[: first.counts[0]]
+        species = first.target_species
         if self.view == "space":
             a, b = like_neighbours(first, rng)
             return PairBatch(first, first, a, b, species[a])
-        rows = np.arange(first.counts[0])
+        rows = np.arange(len(first.rows))
         return PairBatch(first, batch_graphs([p[1] for p in pairs]), rows, rows, species)
 
     def random(self, rng: np.random.Generator, n_batches: int) -> Iterator[PairBatch]:

@@ -32,7 +32,7 @@ def new_model(readers: Sequence[Reader], config: Config) -> Model:
         good = np.setdiff1d(np.arange(len(reader)), list(reader.bad_frames)).astype(int)
         numbers = good[np.unique(np.linspace(0, len(good) - 1, min(_SAMPLED_FRAMES, len(good))).astype(int))]
         for frame in reader.frames([int(i) for i in numbers]):
-            _, distance, radius = CellList.of(frame).nearest(config.model.k, cutoff=config.model.cutoff)
+            _, distance, radius = CellList.of(frame, config.model.k).nearest(config.model.k, cutoff=config.model.cutoff)
             shortest = min(shortest, float(distance.min(initial=np.inf)))
             longest = max(longest, float(radius.max()))
     if not np.isfinite(shortest):  # nobody has a neighbour within the cutoff
