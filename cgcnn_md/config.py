@@ -91,7 +91,7 @@ class TrainConfig:
     learning_rate
         Peak of the cosine schedule.
     validation
-        Share of the frames, a contiguous block at the end, that is held out.
+        Share of the frames that is held out: contiguous blocks, the ends of up to three stretches of each run.
     seed
         Seed of weights and sampling.
     device

@@ -51,3 +51,12 @@ def test_atoms_without_embedding_have_no_cluster() -> None:
     rng = np.random.default_rng(0)
     found = find_clusters(rng.normal(size=(500, 2)), np.array([0.9, 0.9]), np.arange(500))
     assert found.predict(np.array([[0.0, 0.0], [np.nan, 0.0]])).tolist() == [0, -1]
+
+
+def test_an_environment_that_comes_late_is_found() -> None:
+    rng = np.random.default_rng(0)
+    when = np.repeat(np.arange(60), 50)
+    points = rng.normal(size=(3000, 1)) + 8.0 * (when >= 36)[:, None]  # all atoms freeze at once
+    found = find_clusters(points, np.full(1, 0.95), when)
+    assert found.n_clusters == 2
+    assert found.evidence.stability > 0.95

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ase.build
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -43,3 +44,15 @@ def test_out_holds_what_the_contract_names(result: object) -> None:
     assert bool(data["done"].all())
     np.testing.assert_allclose(np.diff(data["time"].values), 2.0)
     assert "2 environments" in result.verdict or "2 environments" in repr(result)
+
+
+def test_a_crystal_that_melts_is_two_environments(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    perfect = ase.build.bulk("Cu", cubic=True).repeat(3)
+    frames = [perfect.copy() for _ in range(60)]
+    for number, frame in enumerate(frames):
+        frame.positions += rng.normal(0.0, 0.1 if number < 36 else 0.5, frame.positions.shape)
+    result = cgcnn_md.embed(frames, out=tmp_path / "out", epochs=2, steps_per_epoch=5, map_points=20, seed=0)
+    clusters = result.to_xarray()["cluster"].values
+    assert len(result.clusters) == 2
+    assert adjusted_rand_score(np.repeat(np.arange(60) >= 36, 108), clusters.ravel()) > 0.95

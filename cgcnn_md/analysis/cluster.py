@@ -18,6 +18,8 @@ from cgcnn_md.analysis.valley import Valley
 from cgcnn_md.frame import Floats, Ints
 
 _FEWEST = 30  # points without which a group is not a group
+_STRETCHES = 10  # of time, every other one of which makes a half
+_STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
 _REFINE = 3  # times that the valleys are found again from the points they part
 
 
@@ -34,8 +36,8 @@ class Evidence:
     valley
         Of every pair of clusters, density in the valley over that of the lower peak; largest, so the weakest parting.
     stability
-        Adjusted Rand index between clusters found on all data and on halves of the time (of the points, where
-        there is one time only), least of both; None where the points are too few to try.
+        Adjusted Rand index between clusters found on all data and on alternate stretches of the time (of the points,
+        where there is one time only), least of both; None where the points are too few to try.
     bic_gain
         Bayesian information criterion of one Gaussian minus that of the mixture, per point.
     verdict
@@ -206,7 +208,7 @@ def find_clusters(
     -------
     SpeciesClusters
         With the evidence. In doubt the smaller number: clusters that are not found again on both halves of
-        the time are merged.
+        the time, or too few points to try that, are merged.
     """
     points = np.asarray(embedding, dtype=np.float64)
     varied = points.std(axis=0) > 1e-9
@@ -227,13 +229,18 @@ def find_clusters(
         mixture = ValleyMixture(n_clusters=wanted, seed=seed).fit(chosen)
         found = mixture.n_clusters_
         stability = _stability(chosen, when, mixture, seed) if found > 1 else 1.0
-        if n_clusters is not None or found == 1 or stability is None or stability >= 0.8:
+        if n_clusters is not None or found == 1 or (stability is not None and stability >= _STABLE):
             break
         wanted = found - 1
     alone = GaussianMixture(1, random_state=seed).fit(chosen)
     gain = float(alone.bic(chosen) - mixture.mixture_.bic(chosen)) / len(chosen)
     if found == 1:
-        why = f"one environment only: no density valley in {_coordinates(len(columns))}"
+        few = len(chosen) < 4 * _FEWEST
+        why = "one environment only: " + (
+            f"{len(chosen)} points are too few to tell more" if few
+            else f"no density valley in {_coordinates(len(columns))} that is found again on halves of the data"
+            if wanted is not None else f"no density valley in {_coordinates(len(columns))}"
+        )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
     halves = "halves of the time" if np.ptp(when) else "halves of the atoms"
     again = f"too few points to try {halves}" if stability is None else f"found again on {halves} (ARI {stability:.2f})"
@@ -247,13 +254,17 @@ def _coordinates(n: int) -> str:
 
 
 def _stability(points: Floats, when: NDArray[np.integer], whole: ValleyMixture, seed: int) -> float | None:
-    """Agreement of the clusters of all data with those of either half of the time, or of the points of one time."""
-    late = when > np.median(when) if np.ptp(when) else np.arange(len(when)) % 2 == 1
-    halves = [~late, late]
+    """Agreement of the clusters of all data with those of either half of the time, or of the points of one time.
+
+    Halves are alternate stretches of the time, so that what comes late is in both.
+    """
+    rank = np.unique(when, return_inverse=True)[1]
+    n_times = int(rank.max(initial=0)) + 1
+    odd = (rank * min(_STRETCHES, n_times) // n_times if n_times > 1 else np.arange(len(when))) % 2 == 1
     scores = []
-    for half in halves:
-        if half.sum() < 4 * _FEWEST:
-            continue
+    for half in (~odd, odd):
+        if half.sum() < 2 * _FEWEST:
+            return None
         part = ValleyMixture(n_clusters=whole.n_clusters_, seed=seed).fit(points[half])
         scores.append(adjusted_rand_score(whole.labels_, part.predict(points)))
-    return float(min(scores)) if scores else None
+    return float(min(scores))

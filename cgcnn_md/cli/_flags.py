@@ -76,9 +76,7 @@ FLAGS: dict[str, Flag] = {
     "steps_per_epoch": Flag(("--steps-per-epoch",), TRAINING, "Optimiser steps in an epoch."),
     "batch_atoms": Flag(("--batch-atoms",), TRAINING, "Atoms in one view of a batch."),
     "learning_rate": Flag(("--learning-rate",), TRAINING, "Peak of the cosine schedule."),
-    "validation": Flag(
-        ("--validation",), TRAINING, "Share of the frames that is held out: a contiguous block at the end."
-    ),
+    "validation": Flag(("--validation",), TRAINING, "Share of the frames that is held out, in contiguous blocks."),
     "seed": Flag(("--seed",), TRAINING, "Seed of weights, sampling, clusters and map."),
     # machine
     "device": Flag(("--device",), MACHINE, "auto, cpu, cuda, or any torch device."),

@@ -18,6 +18,8 @@ from cgcnn_md.readers import Reader
 _CACHE_BYTES = 400_000_000
 _NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its budget
 _MOST_FRAMES = 256  # of tiny systems; more cost time and no longer sharpen the score
+_STRETCH = 20  # lags that a stretch of time lasts at least
+_MOST_STRETCHES = 3  # of a run, each with a held-out end: what happens once in a run is then in both parts
 JIGGLE = 0.1  # of the nearest-neighbour distance
 
 
@@ -66,7 +68,7 @@ class PairSampler:
     batch_atoms
         Budget of target atoms in a batch.
     validation
-        Share of each run, at its end, that is held out.
+        Share of each run that is held out: the ends of up to three stretches of it.
     """
 
     def __init__(
@@ -86,17 +88,21 @@ class PairSampler:
         train: list[Anchor] = []
         held: list[Anchor] = []
         for s, reader in enumerate(self.readers):
+            bad = set(reader.bad_frames)
             for run in np.unique(reader.runs):
                 frames = np.flatnonzero(reader.runs == run)
-                bad = set(reader.bad_frames)
-                border = len(frames) - round(validation * len(frames))
-                if len(frames) < 4 or border - reach < 1 or len(frames) - border - reach < 1:
-                    # too short to hold anything out: the score is then one of fit, and is said to be
-                    parts = [(train, frames[: max(len(frames) - reach, 0)])]
-                else:
-                    parts = [(train, frames[: border - reach]), (held, frames[border : len(frames) - reach])]
-                for anchors, block in parts:
-                    anchors += [Anchor(s, int(f)) for f in block if not {int(f), int(f) + reach} & bad]
+                stretches = int(np.clip(len(frames) // (_STRETCH * max(reach, 1)), 1, _MOST_STRETCHES))
+                for stretch in np.array_split(frames, stretches):
+                    border = len(stretch) - round(validation * len(stretch))
+                    if len(stretch) < 4 or border - reach < 1 or len(stretch) - border - reach < 1:
+                        # too short to hold anything out: the score is then one of fit, and is said to be
+                        parts = [(train, stretch[: max(len(stretch) - reach, 0)])]
+                    else:
+                        parts = [
+                            (train, stretch[: border - reach]), (held, stretch[border : len(stretch) - reach])
+                        ]  # fmt: skip
+                    for anchors, block in parts:
+                        anchors += [Anchor(s, int(f)) for f in block if not {int(f), int(f) + reach} & bad]
         return train, held
 
     @property
