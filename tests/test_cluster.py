@@ -7,10 +7,11 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from cgcnn_md.analysis.cluster import ValleyMixture, find_clusters
+from cgcnn_md.analysis.cluster import find_clusters
+from cgcnn_md.analysis.valley_clusters import ValleyClusters
 
 
-@parametrize_with_checks([ValleyMixture()])
+@parametrize_with_checks([ValleyClusters()])
 def test_keeps_the_estimator_contract(estimator: object, check: object) -> None:
     check(estimator)  # type: ignore[operator]
 

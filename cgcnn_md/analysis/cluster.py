@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cgcnn_md.analysis.valley import Valley
+from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 
-_FEWEST = 30  # points without which a group is not a group
 _STRETCHES = 10  # of time, every other one of which makes a half
 _STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
-_REFINE = 3  # times that the valleys are found again from the points they part
+_BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
 
 @dataclass(frozen=True)
@@ -52,120 +48,12 @@ class Evidence:
     verdict: str
 
 
-class ValleyMixture(ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """Gaussian mixture with too many components, merged where no density valley parts them.
-
-    Parameters
-    ----------
-    n_components
-        Components to start from.
-    n_clusters
-        Clusters wanted; None lets the valleys decide.
-    depth
-        A valley is one where the density falls below this share of the lower peak.
-    seed
-        Seed of the mixture.
-
-    Attributes
-    ----------
-    mixture_
-        The fitted mixture.
-    valleys_
-        Valley between every two clusters, by pair.
-    n_clusters_
-        Clusters found.
-    valley_
-        Largest valley ratio that is left between two clusters; 0 for one cluster.
-    labels_
-        Cluster of every point fitted.
-    """
-
-    def __init__(
-        self, n_components: int = 8, *, n_clusters: int | None = None, depth: float = 0.5, seed: int = 0
-    ) -> None:
-        self.n_components = n_components
-        self.n_clusters = n_clusters
-        self.depth = depth
-        self.seed = seed
-
-    def fit(self, X: NDArray[np.floating], y: None = None) -> Self:  # noqa: ARG002 (scikit-learn asks for it)
-        """Fit to points of shape (n, n_coordinates)."""
-        points = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        # few points carry few components, unless a number was asked for
-        n = int(np.clip(len(points) // _FEWEST, 1, self.n_components))
-        n = min(max(n, self.n_clusters or 1), len(points))
-        self.mixture_ = GaussianMixture(n, random_state=self.seed, reg_covar=1e-6 * max(float(points.var()), 1e-12))
-        with warnings.catch_warnings():
-            # EM that stops a little early still gives components to merge
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            self.mixture_.fit(points)
-        component = self.mixture_.predict(points)
-        groups = [[c] for c in range(n) if (component == c).any()]
-        members = [np.flatnonzero(component == g[0]) for g in groups]
-        ratios: dict[tuple[int, int], float] = {}
-        keys = list(range(len(groups)))
-        fresh = len(groups)
-        while len(keys) > 1:
-            for i, a in enumerate(keys):
-                for b in keys[i + 1 :]:
-                    if (a, b) not in ratios:
-                        ratios[a, b] = _parting(points[members[a]], points[members[b]])
-            pair = max(((a, b) for i, a in enumerate(keys) for b in keys[i + 1 :]), key=lambda p: ratios[p])
-            enough = ratios[pair] < self.depth if self.n_clusters is None else len(keys) <= self.n_clusters
-            if enough:
-                break
-            groups.append(groups[pair[0]] + groups[pair[1]])
-            members.append(np.concatenate([members[pair[0]], members[pair[1]]]))
-            keys = [k for k in keys if k not in pair] + [fresh]
-            fresh += 1
-        keys.sort(key=lambda k: -len(members[k]))
-        self.valleys_: dict[tuple[int, int], Valley] = {}
-        self.valley_ = max(
-            (ratios[min(a, b), max(a, b)] for i, a in enumerate(keys) for b in keys[i + 1 :]), default=0.0
-        )
-        self.n_clusters_ = len(keys)
-        self.labels_ = np.zeros(len(points), dtype=np.int64)
-        for cluster, key in enumerate(keys):
-            self.labels_[members[key]] = cluster
-        for _ in range(_REFINE):
-            groups_now = [points[self.labels_ == c] for c in range(self.n_clusters_)]
-            if min(len(g) for g in groups_now) < 2:
-                break
-            self.valleys_ = {
-                (a, b): Valley.border(groups_now[a], groups_now[b])
-                for a in range(self.n_clusters_)
-                for b in range(a + 1, self.n_clusters_)
-            }
-            self.labels_ = self._assign(points)
-        return self
-
-    def _assign(self, points: Floats) -> Ints:
-        """Give each point to the cluster on whose side of most valleys it lies."""
-        wins = np.zeros((len(points), self.n_clusters_))
-        for (a, b), valley in self.valleys_.items():
-            side = np.tanh(points @ valley.axis - valley.threshold)
-            won = np.sign(side) + 1e-3 * side  # the margin only breaks ties
-            wins[:, b] += won
-            wins[:, a] -= won
-        labels: Ints = wins.argmax(axis=1)
-        return labels
-
-    def predict(self, X: NDArray[np.floating]) -> Ints:
-        """Give the cluster of each point, shape (n,)."""
-        check_is_fitted(self)
-        return self._assign(validate_data(self, X, dtype=np.float64, reset=False))
-
-
-def _parting(a: Floats, b: Floats) -> float:
-    return 1.0 if min(len(a), len(b)) < _FEWEST else Valley.parting(a, b).ratio
-
-
 @dataclass(eq=False)
 class SpeciesClusters:
-    """Clusters of one species: which coordinates count, and the fitted mixture (None for one environment)."""
+    """Clusters of one species: which coordinates count, and the fitted estimator (None for one environment)."""
 
     columns: Ints
-    mixture: ValleyMixture | None
+    fitted: ValleyClusters | None
     evidence: Evidence
     n_clusters: int = field(init=False)
 
@@ -176,10 +64,10 @@ class SpeciesClusters:
         """Give the cluster of each atom, shape (n_atoms,); -1 where the embedding is not finite."""
         labels = np.full(len(embedding), -1, dtype=np.int64)
         good = np.isfinite(embedding).all(axis=1)
-        if self.mixture is None:
+        if self.fitted is None:
             labels[good] = 0
         elif good.any():
-            labels[good] = self.mixture.predict(embedding[good][:, self.columns])
+            labels[good] = self.fitted.predict(embedding[good][:, self.columns])
         return labels
 
 
@@ -202,7 +90,7 @@ def find_clusters(
     survive
         Coordinates with less held-out autocorrelation are noise and not looked at.
     seed
-        Seed of the mixture.
+        Seed of k-means.
 
     Returns
     -------
@@ -224,47 +112,77 @@ def find_clusters(
         )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, 0, 0.0, 1.0, 0.0, why))
     chosen = points[:, columns]
-    wanted = n_clusters
-    while True:
-        mixture = ValleyMixture(n_clusters=wanted, seed=seed).fit(chosen)
-        found = mixture.n_clusters_
-        stability = _stability(chosen, when, mixture, seed) if found > 1 else 1.0
-        if n_clusters is not None or found == 1 or (stability is not None and stability >= _STABLE):
-            break
-        wanted = found - 1
-    alone = GaussianMixture(1, random_state=seed).fit(chosen)
-    gain = float(alone.bic(chosen) - mixture.mixture_.bic(chosen)) / len(chosen)
+    fitted, stability, seen = _believed(chosen, when, n_clusters, seed)
+    found = fitted.n_clusters_
+    gain = _bic_gain(chosen, fitted)
+    halves = "halves of the time" if np.ptp(when) else "halves of the atoms"
     if found == 1:
-        few = len(chosen) < 4 * _FEWEST
         why = "one environment only: " + (
-            f"{len(chosen)} points are too few to tell more" if few
-            else f"no density valley in {_coordinates(len(columns))} that is found again on halves of the data"
-            if wanted is not None else f"no density valley in {_coordinates(len(columns))}"
+            f"{len(chosen)} points are too few to tell more" if len(chosen) < 4 * FEWEST
+            else f"no density valley in {_coordinates(len(columns))}" if seen == 1
+            else f"no parting by density valleys (up to {seen} groups) is found again on {halves}"
         )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
-    halves = "halves of the time" if np.ptp(when) else "halves of the atoms"
     again = f"too few points to try {halves}" if stability is None else f"found again on {halves} (ARI {stability:.2f})"
     why = f"{found} environments in {_coordinates(len(columns))}, {again}"
-    evidence = Evidence(found, len(columns), mixture.valley_, stability, gain, why)
-    return SpeciesClusters(columns, mixture, evidence)
+    evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why)
+    return SpeciesClusters(columns, fitted, evidence)
+
+
+def _believed(
+    points: Floats, when: NDArray[np.integer], n_clusters: int | None, seed: int
+) -> tuple[ValleyClusters, float | None, int]:
+    """Find as many clusters as are found again on halves of the data; give them, their stability, and how many part."""
+    whole = ValleyClusters(n_clusters=n_clusters, seed=seed).fit(points)
+    if n_clusters is not None:
+        return whole, _stability(points, _halves(points, when, seed), whole), n_clusters
+    seen = whole.n_clusters_
+    halves = _halves(points, when, seed) if seen > 1 else []
+    while whole.n_clusters_ > 1:
+        stability = _stability(points, halves, whole)
+        if stability is not None and stability >= _STABLE:
+            return whole, stability, seen
+        whole = whole.cut(points, whole.n_clusters_ - 1 if stability is not None else 1)
+    return whole, 1.0, seen
+
+
+def _bic_gain(points: Floats, fitted: ValleyClusters) -> float:
+    """Bayesian information criterion of one Gaussian less that of a Gaussian per cluster, per point."""
+    n = fitted.n_clusters_
+    if n == 1:
+        return 0.0
+    means = np.stack([points[fitted.labels_ == c].mean(axis=0) for c in range(n)])
+    small = 1e-6 * max(float(points.var()), 1e-12)
+    many = GaussianMixture(n, means_init=means, max_iter=_BIC_STEPS, reg_covar=small, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it starts where it should end
+        many.fit(points)
+    return float(GaussianMixture(1, reg_covar=small).fit(points).bic(points) - many.bic(points)) / len(points)
 
 
 def _coordinates(n: int) -> str:
     return "the one slow coordinate" if n == 1 else f"the {n} slow coordinates"
 
 
-def _stability(points: Floats, when: NDArray[np.integer], whole: ValleyMixture, seed: int) -> float | None:
-    """Agreement of the clusters of all data with those of either half of the time, or of the points of one time.
+def _halves(points: Floats, when: NDArray[np.integer], seed: int) -> list[tuple[Floats, ValleyClusters]]:
+    """Cut the points into halves and cluster each; empty where they are too few.
 
-    Halves are alternate stretches of the time, so that what comes late is in both.
+    Halves are alternate stretches of the time, so that what comes late is in both; of one time they are alternate
+    points.
     """
     rank = np.unique(when, return_inverse=True)[1]
     n_times = int(rank.max(initial=0)) + 1
     odd = (rank * min(_STRETCHES, n_times) // n_times if n_times > 1 else np.arange(len(when))) % 2 == 1
-    scores = []
-    for half in (~odd, odd):
-        if half.sum() < 2 * _FEWEST:
-            return None
-        part = ValleyMixture(n_clusters=whole.n_clusters_, seed=seed).fit(points[half])
-        scores.append(adjusted_rand_score(whole.labels_, part.predict(points)))
-    return float(min(scores))
+    if min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+        return []
+    # with a seed of its own each, so that what an unlucky start of k-means made is not found again either
+    halves = enumerate((~odd, odd), start=seed + 1)
+    return [(points[half], ValleyClusters(n_clusters=1, seed=own).fit(points[half])) for own, half in halves]
+
+
+def _stability(points: Floats, halves: list[tuple[Floats, ValleyClusters]], whole: ValleyClusters) -> float | None:
+    """Give the lesser agreement of the clusters of all points with as many of either half; None without halves."""
+    if not halves:
+        return None
+    parts = (fitted.cut(half, whole.n_clusters_) for half, fitted in halves)
+    return float(min(adjusted_rand_score(whole.labels_, part.predict(points)) for part in parts))

@@ -108,7 +108,7 @@ def discover(
     n_clusters
         Clusters per species; None lets the data decide.
     seed
-        Seed of sample and mixture.
+        Seed of sample and clustering.
     """
     by_species, first, at = {}, {}, 0
     names = sorted(set().union(*(set(s.species.tolist()) for s in stores)))

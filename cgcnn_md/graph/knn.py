@@ -79,7 +79,7 @@ def edge_weight(distance: Floats, radius: Floats) -> Floats:
 
 
 def knn_graph(
-    frame: Frame, k: int, *, cutoff: float, hops: int = 1, targets: NDArray[np.int64] | None = None
+    frame: Frame, k: int, *, cutoff: float, hops: int = 1, targets: Ints | None = None, cells: CellList | None = None
 ) -> KnnGraph:
     """Connect target atoms, and the atoms they see, to their k nearest periodic images.
 
@@ -95,6 +95,8 @@ def knn_graph(
         Convolutions that will follow: neighbours are built for atoms up to ``hops - 1`` away from a target.
     targets
         Atoms that get an embedding; None for all.
+    cells
+        The frame's atoms in cells, where several graphs are cut from it; None to bin them here.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def knn_graph(
     InputError
         If a coordinate is not finite, or the box has no volume.
     """
-    cells = CellList.of(frame, k)
+    cells = cells or CellList.of(frame, k)
     n = len(frame)
     asked = np.arange(n) if targets is None else np.asarray(targets, dtype=np.int64)
     shell = np.sort(cells.place[asked])

@@ -10,6 +10,7 @@ T is a table that is read by linear interpolation at the place ``t_ij`` (in knot
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -168,6 +169,17 @@ def _backward(
                     gt[chunk, knot + 1, h] += b * to_core
 
 
+_held = threading.local()
+
+
+def _scratch(size: int) -> Tensor:
+    """Give a zeroed buffer that is kept for the next call: fresh memory costs more than the zeros."""
+    held: Tensor | None = getattr(_held, "buffer", None)
+    if held is None or held.numel() < size:
+        held = _held.buffer = torch.empty(size)
+    return held[:size].zero_()
+
+
 class _FusedGatedSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor, weight: Tensor) -> Tensor:
@@ -181,7 +193,7 @@ class _FusedGatedSum(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         p, q, table, index, place, weight = ctx.saved_tensors
         gp = torch.empty_like(p)
-        gq = torch.zeros(_CHUNKS, *q.shape)
+        gq = _scratch(_CHUNKS * q.numel()).view(_CHUNKS, *q.shape)
         gt = torch.zeros(_CHUNKS, *table.shape)
         arrays = (grad_outputs[0].contiguous(), p, q, table, index, place, weight, gp, gq, gt)
         _backward(*(x.detach().numpy() for x in arrays))

@@ -12,7 +12,7 @@ from cgcnn_md.frame import Floats, Frame, Ints
 from cgcnn_md.kernels import search
 
 _FULL = 0.36  # atoms in a cell per neighbour wanted: the ball that 27 such cells hold has half as many again
-_CROWDED = 1.5  # times more neighbours than that, as atoms see it, and cells are made smaller
+_CROWDED = 2.0  # times more neighbours than that, as atoms see it, and cells are made smaller
 _MOST_CELLS = 8  # per atom; the rest of the box is empty
 _MIN_EXTENT = 1.0  # Å; a flat or single-atom system still needs a box to be binned in
 
@@ -129,7 +129,7 @@ class CellList:
             flat = (cell_of[:, 0] * grid[1] + cell_of[:, 1]) * grid[2] + cell_of[:, 2]
             start, order, place = search.bin_atoms(flat, int(np.prod(grid)))
             # how full the cells are that atoms sit in: a slab's are fuller than its box is on average
-            crowd = float((np.diff(start) ** 2.0).sum()) / len(frac) / wanted
+            crowd = (float((np.diff(start) ** 2.0).sum()) / len(frac) - 1.0) / wanted
             if crowd < _CROWDED:
                 break
             side *= crowd ** (-1 / 3)

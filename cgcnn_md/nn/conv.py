@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from cgcnn_md.kernels.convolution import edge_terms, gated_sum
 
@@ -71,10 +72,9 @@ class GatedConv(nn.Module):
         self.table = DistanceTable(2 * width, shortest=shortest, longest=longest)
         self.norm = nn.LayerNorm(width, eps=_NORM_EPS)
 
-    def message(self, v: Tensor, rows: int, index: Tensor, distance: Tensor, weight: Tensor) -> Tensor:
-        """Sum what the first `rows` nodes hear, before normalisation, shape (rows, width)."""
-        place = self.table.place(distance)
-        return gated_sum(self.centre(v[:rows]), self.neighbour(v), self.table(), index, place, weight)
+    def message(self, p: Tensor, q: Tensor, index: Tensor, distance: Tensor, weight: Tensor) -> Tensor:
+        """Sum what centres hear, before normalisation, shape (n_centres, width); `p` and `q` as in `gated_sum`."""
+        return gated_sum(p, q, self.table(), index, self.table.place(distance), weight)
 
     def forward(self, v: Tensor, rows: int, index: Tensor, distance: Tensor, weight: Tensor) -> Tensor:
         """Update the first `rows` nodes.
@@ -93,7 +93,29 @@ class GatedConv(nn.Module):
         Tensor
             Shape (rows, width).
         """
-        updated: Tensor = v[:rows] + self.norm(self.message(v, rows, index, distance, weight))
+        message = self.message(self.centre(v[:rows]), self.neighbour(v), index, distance, weight)
+        updated: Tensor = v[:rows] + self.norm(message)
+        return updated
+
+    def first(
+        self, species: Tensor, codes: Tensor, rows: int, index: Tensor, distance: Tensor, weight: Tensor
+    ) -> Tensor:
+        """Update nodes that are still no more than their species: as `forward`, at a product per species.
+
+        Parameters
+        ----------
+        species
+            Features of each species, shape (n_species, width).
+        codes
+            Species of all nodes that the rows can see, shape (n_nodes,), int32.
+        rows, index, distance, weight
+            As in `forward`.
+        """
+        centres = codes[:rows]
+        message = self.message(
+            embedding(centres, self.centre(species)), self.neighbour(species), codes[index], distance, weight
+        )
+        updated: Tensor = embedding(centres, species) + self.norm(message)
         return updated
 
     def gates(self, v: Tensor, rows: int, index: Tensor, distance: Tensor) -> Tensor:

@@ -53,12 +53,17 @@ class Encoder(nn.Module):
             torch.from_numpy(np.ascontiguousarray(a)).to(device, non_blocking=True)
             for a in (graph.index, graph.distance, graph.weight)
         )
-        v: Tensor = self.species(torch.from_numpy(graph.species.astype(np.int64)).to(device))
+        codes = torch.from_numpy(graph.species.astype(np.int32)).to(device)
+        v: Tensor = torch.empty(0)
         gates = []
         for layer, conv in enumerate(self.convolutions, start=1):
-            rows = graph.counts[self.hops - layer]
-            v = v[: graph.counts[self.hops - layer + 1]]
+            rows, seen = graph.counts[self.hops - layer], graph.counts[self.hops - layer + 1]
+            edges = index[:rows], distance[:rows], weight[:rows]
             if with_gates:
-                gates.append(conv.gates(v, rows, index[:rows], distance[:rows]))  # type: ignore[operator]
-            v = conv(v, rows, index[:rows], distance[:rows], weight[:rows])
+                before = v[:seen] if layer > 1 else self.species(codes[:seen])
+                gates.append(conv.gates(before, rows, *edges[:2]))  # type: ignore[operator]
+            if layer == 1:
+                v = conv.first(self.species.weight, codes[:seen], rows, *edges)  # type: ignore[operator]
+            else:
+                v = conv(v[:seen], rows, *edges)
         return v, gates

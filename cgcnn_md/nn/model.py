@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from cgcnn_md.config import ModelConfig
 from cgcnn_md.errors import InputError, MissingFileError, SpeciesError, StorageError
 from cgcnn_md.frame import Frame
 from cgcnn_md.graph import KnnGraph, batch_graphs, knn_graph
+from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.kinetic_map import MAP_ARRAYS, KineticMap
 from cgcnn_md.nn.encoder import Encoder
 
@@ -112,10 +113,14 @@ class Model:
             raise SpeciesError(msg)
         return np.array([self.species.index(s) for s in species], dtype=np.int16)
 
-    def graph(self, frame: Frame, targets: NDArray[np.int64], codes: NDArray[np.int16]) -> KnnGraph:
+    def graph(
+        self, frame: Frame, targets: NDArray[np.int64], codes: NDArray[np.int16], cells: CellList | None = None
+    ) -> KnnGraph:
         """Build the graph of a frame's target atoms; `codes` translates the frame's species."""
-        own = Frame(frame.positions, frame.cell, frame.pbc, codes[frame.species], frame.time, frame.number, frame.run)
-        return knn_graph(own, self.config.k, cutoff=self.config.cutoff, hops=self.config.layers, targets=targets)
+        own = replace(frame, species=codes[frame.species])
+        return knn_graph(
+            own, self.config.k, cutoff=self.config.cutoff, hops=self.config.layers, targets=targets, cells=cells
+        )
 
     @torch.no_grad()
     def features(self, graphs: Sequence[KnnGraph]) -> NDArray[np.float32]:

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from cgcnn_md.frame import Frame, Ints
 from cgcnn_md.graph import KnnGraph, batch_graphs, compact_block
+from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives.views import jiggled, like_neighbours
 from cgcnn_md.readers import Reader
 
 _CACHE_BYTES = 400_000_000
 _NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its budget
+_PIECES = 3  # places in a large frame that a batch is cut from: one block may lie within one environment
+_SURROUNDINGS = 2.5  # what a batch of blocks may cost, in atoms updated a layer, for each atom of its budget
+_SMALLEST_BLOCK = 100  # target atoms
+_MOST_CUTS = 16  # blocks that are cut from one frame for a sum over all
 _MOST_FRAMES = 256  # of tiny systems; more cost time and no longer sharpen the score
 _STRETCH = 20  # lags that a stretch of time lasts at least
 _MOST_STRETCHES = 3  # of a run, each with a held-out end: what happens once in a run is then in both parts
@@ -81,7 +86,10 @@ class PairSampler:
         self._cached = 0
         self.train, self.held_out = self._split(validation)
         self.block = max(batch_atoms // len(readers), 500)
+        self.pieces = 1
         self._per_batch: int | None = None
+        if not self.whole_frames:
+            self._cut_up()
 
     def _split(self, validation: float) -> tuple[list[Anchor], list[Anchor]]:
         reach = self.lag if self.view == "time" else 0
@@ -110,6 +118,19 @@ class PairSampler:
         """Whether every system's targets fit into a batch, so that no blocks are taken."""
         return all(len(r.targets) <= self.block for r in self.readers)
 
+    def _cut_up(self) -> None:
+        """Choose blocks so small that with their surroundings they cost about what whole frames would."""
+        self.block //= _PIECES
+        self.pieces = _PIECES
+        rng = np.random.default_rng(0)
+        for anchor in {a.system: a for a in reversed(self.train)}.values():
+            for _ in range(4):
+                counts = self._graphs([anchor], rng)[0][0].counts
+                over = sum(counts[:-1]) / (len(counts) - 1) / (_SURROUNDINGS * self.batch_atoms / len(self.readers))
+                if over * self.pieces <= 1:
+                    break
+                self.block = max(int(self.block / (over * self.pieces) ** 1.5), _SMALLEST_BLOCK)
+
     def _graphs(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> list[tuple[KnnGraph, KnnGraph]]:
         """Build both views of each anchor; frames of a system are asked for together, so that reading overlaps."""
         wanted: dict[int, list[int]] = {}
@@ -125,11 +146,14 @@ class PairSampler:
             for number, frame in zip(unique, self.readers[s].frames(unique), strict=True):
                 frames[s, number] = frame
         pairs = []
+        cells: dict[tuple[int, int], CellList] = {}
         for a in anchors:
             targets = self.readers[a.system].targets
             if not self.whole_frames:
                 targets = compact_block(frames[a.system, a.frame], targets, self.block, rng)
-            ends = [self._graph(a.system, a.frame + step, targets, frames, keep=keep_graphs) for step in reach]
+                for key in {(a.system, a.frame + step) for step in reach} - set(cells):
+                    cells[key] = CellList.of(frames[key], self.model.config.k)
+            ends = [self._graph(a.system, a.frame + step, targets, frames, cells, keep=keep_graphs) for step in reach]
             if self.view == "noise":
                 here = frames[a.system, a.frame]
                 near = ends[0].distance[:, 0]
@@ -139,13 +163,14 @@ class PairSampler:
         return pairs
 
     def _graph(
-        self, system: int, number: int, targets: Ints, frames: dict[tuple[int, int], Frame], *, keep: bool
-    ) -> KnnGraph:
+        self, system: int, number: int, targets: Ints, frames: dict[tuple[int, int], Frame],
+        cells: dict[tuple[int, int], CellList], *, keep: bool,
+    ) -> KnnGraph:  # fmt: skip
         key = (system, number)
         if keep and key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        graph = self.model.graph(frames[key], targets, self.codes[system])
+        graph = self.model.graph(frames[key], targets, self.codes[system], cells.get(key))
         if keep:
             self._cache[key] = graph
             self._cached += graph.nbytes
@@ -185,20 +210,21 @@ class PairSampler:
         turn = int(rng.integers(len(systems)))
         for _ in range(n_batches):
             anchors = []
-            for _ in range(max(self.per_batch(), 1 if self.whole_frames else len(systems))):
+            for _ in range(self.per_batch() if self.whole_frames else len(systems)):
                 mine = systems[turn % len(systems)]
-                anchors.append(mine[int(rng.integers(len(mine)))])
+                anchors += [mine[int(rng.integers(len(mine)))]] * self.pieces
                 turn += 1
             yield self.batch(anchors, rng)
 
     def spread(self, anchors: Sequence[Anchor], max_nodes: int, seed: int = 0) -> Iterator[PairBatch]:
-        """Go through anchors, evenly thinned out to about `max_nodes` graph nodes, in order."""
+        """Go through anchors in order, evenly thinned out to about `max_nodes` graph nodes, or cut several times."""
         if not anchors:
             return
         rng = np.random.default_rng(seed)
         nodes = len(self._graphs([anchors[0]], rng)[0][0].nodes)
-        n = int(np.clip(max_nodes // nodes, min(len(anchors), 2), len(anchors)))
-        chosen = [anchors[i] for i in np.unique(np.linspace(0, len(anchors) - 1, n).round().astype(int))]
-        size = self.per_batch()
+        most = len(anchors) if self.whole_frames else _MOST_CUTS * len(anchors)
+        n = int(np.clip(max_nodes // nodes, min(len(anchors), 2), most))
+        chosen = [anchors[i] for i in np.linspace(0, len(anchors) - 1, n).round().astype(int)]
+        size = self.per_batch() if self.whole_frames else self.pieces
         for at in range(0, len(chosen), size):
             yield self.batch(chosen[at : at + size], rng)
