@@ -116,6 +116,7 @@ def encode(
         readers = _open(source, topology, config.read, folder, tell)
         try:
             use_threads(config.train.threads)
+            _announce_compiling(tell)
             loaded.encoder.to(resolve_device(config.train.device))
             for reader in readers:
                 loaded.codes(reader.species)
@@ -227,6 +228,16 @@ def _close(readers: Sequence[Reader]) -> None:
         reader.close()
 
 
+def _announce_compiling(tell: Progress) -> None:
+    from cgcnn_md.kernels import CACHE, will_compile
+
+    if will_compile():
+        often = (
+            "once on this machine" if CACHE else "in every process, since neither the install nor a home can hold them"
+        )
+        tell.say(f"compiling the inner loops, {often}: about half a minute")
+
+
 def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell: Progress) -> Model:
     """Train, or take the model that an earlier try has left."""
     from cgcnn_md.nn import load_model
@@ -234,6 +245,7 @@ def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell:
     from cgcnn_md.training.loop import CHECKPOINT, resolve_device, use_threads
 
     use_threads(config.train.threads)
+    _announce_compiling(tell)
     if folder.model.is_file():
         tell.say("model is there from before: not trained again")
         model = load_model(folder.model)

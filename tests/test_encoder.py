@@ -124,3 +124,17 @@ def test_gates_of_every_edge(encoder: Encoder) -> None:
         gates = encoder.gates(graph)
     assert [tuple(g.shape) for g in gates] == [(60, K)] * HOPS
     assert all(((g > 0) & (g < 1)).all() for g in gates)
+
+
+@pytest.mark.parametrize("part", [7, 10**6])
+def test_parts_and_the_first_layer_are_shortcuts_only(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:  # fmt: skip
+    monkeypatch.setattr("cgcnn_md.nn.conv._PART", part)
+    graph = knn_graph(random_frame(np.random.default_rng(10)), K, cutoff=5.0, hops=HOPS)
+    edges = [torch.from_numpy(a) for a in (graph.index, graph.distance, graph.weight)]
+    with torch.no_grad():
+        v = encoder.species(torch.from_numpy(graph.species.astype(np.int64)))
+        for conv in encoder.convolutions:
+            v = conv(v, len(v), *edges)
+        same(encoder(graph).numpy(), v[graph.rows].numpy())

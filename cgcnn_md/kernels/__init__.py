@@ -1,1 +1,39 @@
-"""The two hot loops: neighbour search and gated convolution, each with a plain reference beside it."""
+"""The two hot loops, each as plain reference and fast form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def _probe() -> None:
+    """Stand for any function whose compiled form is to be kept."""
+
+
+def _can_keep() -> bool:
+    try:
+        numba.njit(cache=True)(_probe)
+    except RuntimeError:  # a read-only install, and no home to write to
+        return False
+    return True
+
+
+CACHE = _can_keep()
+"""Whether compiled loops are kept on disk; if not, every process compiles its own."""
+
+
+def will_compile() -> bool:
+    """Tell whether the loops have yet to be compiled on this machine, which takes about half a minute."""
+    from cgcnn_md.kernels import convolution, search
+
+    loops = (search.near, search.far, search.edges, convolution.forward, convolution.backward)
+    if any(loop.signatures for loop in loops):
+        return False  # in this process
+    return not CACHE or not all(any(Path(str(loop.stats.cache_path)).glob(_index_of(loop))) for loop in loops)
+
+
+def _index_of(loop: Any) -> str:
+    """Give the pattern of the file by which numba finds a compiled loop again."""
+    return f"*.{loop.py_func.__name__}-{loop.py_func.__code__.co_firstlineno}.*.nbi"

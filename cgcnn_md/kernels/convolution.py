@@ -24,6 +24,8 @@ from numba.extending import intrinsic
 from torch import Tensor
 from torch.nn import functional
 
+from cgcnn_md.kernels import CACHE
+
 _CHUNKS = 4  # fixed, so that sums are the same for any number of threads
 _BLOCK = 64  # centres that a thread takes at a time
 _FASTMATH = {"contract", "nsz", "arcp", "nnan", "ninf"}
@@ -109,8 +111,9 @@ def _exp_minus(x: Any) -> Any:
     return power * (_ONE + r * (_C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * _C5)))))
 
 
-@numba.njit(parallel=True, cache=True, fastmath=_FASTMATH)
-def _forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, out: Any) -> None:
+@numba.njit(parallel=True, cache=CACHE, fastmath=_FASTMATH)
+def forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, out: Any) -> None:
+    """Write the gated sums of all centres to `out`, shape (n_centres, W); arguments as in the reference."""
     n, k = index.shape
     width = p.shape[1] // 2
     for block in numba.prange((n + _BLOCK - 1) // _BLOCK):
@@ -132,10 +135,11 @@ def _forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, ou
                     out[i, f] += w * core / ((_ONE + _exp_minus(gate)) * (_ONE + _exp_minus(core)))
 
 
-@numba.njit(parallel=True, cache=True, fastmath=_FASTMATH)
-def _backward(
+@numba.njit(parallel=True, cache=CACHE, fastmath=_FASTMATH)
+def backward(
     g: Any, p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, gp: Any, gq: Any, gt: Any
 ) -> None:
+    """Turn the gradient `g` of the sums into those of p, q and the table; the latter two added up in chunks."""
     n, k = index.shape
     width = p.shape[1] // 2
     for chunk in numba.prange(gq.shape[0]):
@@ -186,7 +190,7 @@ class _FusedGatedSum(torch.autograd.Function):
         p, q, table = p.contiguous(), q.contiguous(), table.contiguous()
         out = torch.empty(index.shape[0], p.shape[1] // 2)
         ctx.save_for_backward(p, q, table, index, place, weight)
-        _forward(*(x.detach().numpy() for x in (p, q, table, index, place, weight, out)))
+        forward(*(x.detach().numpy() for x in (p, q, table, index, place, weight, out)))
         return out
 
     @staticmethod
@@ -196,7 +200,7 @@ class _FusedGatedSum(torch.autograd.Function):
         gq = _scratch(_CHUNKS * q.numel()).view(_CHUNKS, *q.shape)
         gt = torch.zeros(_CHUNKS, *table.shape)
         arrays = (grad_outputs[0].contiguous(), p, q, table, index, place, weight, gp, gq, gt)
-        _backward(*(x.detach().numpy() for x in arrays))
+        backward(*(x.detach().numpy() for x in arrays))
         return gp, gq.sum(dim=0), gt.sum(dim=0), None, None, None
 
 

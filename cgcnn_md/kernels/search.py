@@ -13,11 +13,13 @@ from typing import Any
 import numba
 import numpy as np
 
+from cgcnn_md.kernels import CACHE
+
 _BLOCK = 16  # cells that a thread takes at a time
 _ROOM = 1024  # atoms that 27 cells hold before a buffer has to grow
 _WORTH_THREADS = 500  # fewer centres are done before other threads have woken up
 
-_parallel = numba.njit(cache=True, parallel=True, fastmath={"contract", "nsz"})
+_parallel = numba.njit(cache=CACHE, parallel=True, fastmath={"contract", "nsz"})
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def threads_for(n_centres: int) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=CACHE)
 def bin_atoms(cells: Any, n_cells: int) -> Any:
     """Sort atoms by cell: start of every cell, the atoms in cell order, and each atom's place in it."""
     start = np.zeros(n_cells + 1, np.int64)
@@ -54,7 +56,7 @@ def bin_atoms(cells: Any, n_cells: int) -> Any:
     return start, order, place
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=CACHE)
 def _keep_best(found: Any, who: Any, n: int, best: Any, names: Any) -> int:
     """Insert candidates into a sorted list of bounded length; give how many it holds."""
     room = len(best)
@@ -75,7 +77,7 @@ def _keep_best(found: Any, who: Any, n: int, best: Any, names: Any) -> int:
     return held
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=CACHE)
 def _grown(old: Any, size: int) -> Any:
     new = np.empty(size, old.dtype)
     new[: len(old)] = old

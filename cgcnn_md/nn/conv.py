@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
@@ -9,6 +11,7 @@ from torch.nn.functional import embedding
 from cgcnn_md.kernels.convolution import edge_terms, gated_sum
 
 _KNOTS = 512
+_PART = 16_384  # rows
 _NORM_EPS = 0.1  # a node with few, faint neighbours gets a faint message, not a normalised one
 
 
@@ -93,9 +96,14 @@ class GatedConv(nn.Module):
         Tensor
             Shape (rows, width).
         """
-        message = self.message(self.centre(v[:rows]), self.neighbour(v), index, distance, weight)
-        updated: Tensor = v[:rows] + self.norm(message)
-        return updated
+        q = self.neighbour(v)
+
+        def update(part: slice) -> Tensor:
+            message = self.message(self.centre(v[part]), q, index[part], distance[part], weight[part])
+            updated: Tensor = v[part] + self.norm(message)
+            return updated
+
+        return self._by_parts(rows, update)
 
     def first(
         self, species: Tensor, codes: Tensor, rows: int, index: Tensor, distance: Tensor, weight: Tensor
@@ -111,12 +119,26 @@ class GatedConv(nn.Module):
         rows, index, distance, weight
             As in `forward`.
         """
-        centres = codes[:rows]
-        message = self.message(
-            embedding(centres, self.centre(species)), self.neighbour(species), codes[index], distance, weight
-        )
-        updated: Tensor = embedding(centres, species) + self.norm(message)
-        return updated
+        p, q = self.centre(species), self.neighbour(species)
+
+        def update(part: slice) -> Tensor:
+            message = self.message(
+                embedding(codes[part], p), q, codes[index[part]], distance[part], weight[part]
+            )  # fmt: skip
+            updated: Tensor = embedding(codes[part], species) + self.norm(message)
+            return updated
+
+        return self._by_parts(rows, update)
+
+    def _by_parts(self, rows: int, update: Callable[[slice], Tensor]) -> Tensor:
+        """Update rows part by part where no gradient has to remember them all, so that the parts stay in the cache."""
+        if torch.is_grad_enabled() or rows <= _PART:
+            return update(slice(0, rows))
+        out = torch.empty(rows, self.norm.normalized_shape[0], device=self.norm.weight.device)
+        for start in range(0, rows, _PART):
+            part = slice(start, min(start + _PART, rows))
+            out[part] = update(part)
+        return out
 
     def gates(self, v: Tensor, rows: int, index: Tensor, distance: Tensor) -> Tensor:
         """Give the gate of every edge in (0, 1), mean over features, shape (rows, k)."""
