@@ -66,7 +66,8 @@ def analyse(
     maps, header = read_maps(folder.model)
     tell.say("seeking clusters")
     hidden = config.store.features == "hidden"
-    found = discover(stores, maps, hidden=hidden, n_clusters=n_clusters, seed=config.train.seed)
+    lag = int(header["lag"]) if header["view"] == "time" else None
+    found = discover(stores, maps, lag=lag, hidden=hidden, n_clusters=n_clusters, seed=config.train.seed)
     census = take_census(stores, n_clusters=found.n_clusters)
     clusters = populations(census, n_clusters=found.n_clusters, seed=config.train.seed)
     rdf = _structure(readers, stores, found.n_clusters, config, tell)

@@ -61,3 +61,18 @@ def test_an_environment_that_comes_late_is_found() -> None:
     found = find_clusters(points, np.full(1, 0.95), when)
     assert found.n_clusters == 2
     assert found.evidence.stability > 0.95
+
+
+def test_groups_that_atoms_leave_at_once_are_no_environments() -> None:
+    rng = np.random.default_rng(0)
+    now, later = rng.integers(0, 2, (2, 4000))
+    points = 8.0 * now[:, None] + rng.normal(size=(4000, 1))
+    after = 8.0 * later[:, None] + rng.normal(size=(4000, 1))
+    when = np.arange(4000)
+    assert find_clusters(points, np.full(1, 0.5), when).n_clusters == 2
+    assert find_clusters(points, np.full(1, 0.5), when, pairs=(points, points)).evidence.stays == 1.0
+    left = find_clusters(points, np.full(1, 0.5), when, pairs=(points, after))
+    assert left.evidence.verdict == (
+        "one environment only: no parting by density valleys (up to 2 groups) is found again on halves of the time "
+        "and outlives two lags"
+    )

@@ -15,6 +15,7 @@ from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 
 _STRETCHES = 10  # of time, every other one of which makes a half
+_STAYS = 0.6  # probability of being in a cluster still after one lag, for one that lasts two: exp(-1/2)
 _STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
@@ -38,6 +39,8 @@ class Evidence:
         Bayesian information criterion of one Gaussian minus that of the mixture, per point.
     verdict
         The result in words.
+    stays
+        Probability that an atom is in its cluster still after one lag, least of all clusters; None where not known.
     """
 
     n_clusters: int
@@ -46,6 +49,7 @@ class Evidence:
     stability: float | None
     bic_gain: float
     verdict: str
+    stays: float | None = None
 
 
 @dataclass(eq=False)
@@ -73,7 +77,7 @@ class SpeciesClusters:
 
 def find_clusters(
     embedding: NDArray[np.floating], autocorrelation: Floats, when: NDArray[np.integer], *,
-    n_clusters: int | None = None, survive: float = 0.3, seed: int = 0,
+    pairs: tuple[Floats, Floats] | None = None, n_clusters: int | None = None, survive: float = 0.3, seed: int = 0,
 ) -> SpeciesClusters:  # fmt: skip
     """Find the environments of one species.
 
@@ -85,6 +89,8 @@ def find_clusters(
         Of each coordinate on held-out time, shape (n,).
     when
         Frame of every point, shape (n_points,).
+    pairs
+        Slow coordinates of atoms now and one lag later, each of shape (n_pairs, n); None where time is not known.
     n_clusters
         Clusters wanted; None lets the data decide.
     survive
@@ -96,7 +102,7 @@ def find_clusters(
     -------
     SpeciesClusters
         With the evidence. In doubt the smaller number: clusters that are not found again on both halves of
-        the time, or too few points to try that, are merged.
+        the time, or have too few points to try that, or are left within two lags, are merged.
     """
     points = np.asarray(embedding, dtype=np.float64)
     varied = points.std(axis=0) > 1e-9
@@ -112,7 +118,9 @@ def find_clusters(
         )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, 0, 0.0, 1.0, 0.0, why))
     chosen = points[:, columns]
-    fitted, stability, seen = _believed(chosen, when, n_clusters, seed)
+    if pairs is not None:
+        pairs = pairs[0][:, columns], pairs[1][:, columns]
+    fitted, stability, seen = _believed(chosen, when, pairs, n_clusters, seed)
     found = fitted.n_clusters_
     gain = _bic_gain(chosen, fitted)
     halves = "halves of the time" if np.ptp(when) else "halves of the atoms"
@@ -120,19 +128,20 @@ def find_clusters(
         why = "one environment only: " + (
             f"{len(chosen)} points are too few to tell more" if len(chosen) < 4 * FEWEST
             else f"no density valley in {_coordinates(len(columns))}" if seen == 1
-            else f"no parting by density valleys (up to {seen} groups) is found again on {halves}"
+            else f"no parting by density valleys (up to {seen} groups) is found again on {halves} and outlives two lags"
         )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
     again = f"too few points to try {halves}" if stability is None else f"found again on {halves} (ARI {stability:.2f})"
     why = f"{found} environments in {_coordinates(len(columns))}, {again}"
-    evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why)
+    stays = float(_stays(fitted, pairs).min()) if pairs is not None else None
+    evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why, stays)
     return SpeciesClusters(columns, fitted, evidence)
 
 
 def _believed(
-    points: Floats, when: NDArray[np.integer], n_clusters: int | None, seed: int
+    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, n_clusters: int | None, seed: int
 ) -> tuple[ValleyClusters, float | None, int]:
-    """Find as many clusters as are found again on halves of the data; give them, their stability, and how many part."""
+    """Find clusters that last and are found again on halves; give them, their stability, and how many valleys part."""
     whole = ValleyClusters(n_clusters=n_clusters, seed=seed).fit(points)
     if n_clusters is not None:
         return whole, _stability(points, _halves(points, when, seed), whole), n_clusters
@@ -140,10 +149,20 @@ def _believed(
     halves = _halves(points, when, seed) if seen > 1 else []
     while whole.n_clusters_ > 1:
         stability = _stability(points, halves, whole)
-        if stability is not None and stability >= _STABLE:
+        lasting = pairs is None or bool((_stays(whole, pairs) >= _STAYS).all())
+        if stability is not None and stability >= _STABLE and lasting:
             return whole, stability, seen
         whole = whole.cut(points, whole.n_clusters_ - 1 if stability is not None else 1)
     return whole, 1.0, seen
+
+
+def _stays(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
+    """Give the probability that an atom of each cluster is in it still after one lag; 1 for one too rare to tell."""
+    now, later = fitted.predict(pairs[0]), fitted.predict(pairs[1])
+    n = fitted.n_clusters_
+    before = np.bincount(now, minlength=n)
+    same = np.bincount(now[now == later], minlength=n)
+    return np.where(before >= FEWEST, same / np.maximum(before, 1), 1.0)
 
 
 def _bic_gain(points: Floats, fitted: ValleyClusters) -> float:

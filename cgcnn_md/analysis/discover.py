@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
+from cgcnn_md.analysis.project import gather
 from cgcnn_md.frame import Ints
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.store import Store
@@ -91,9 +92,52 @@ def sample_species(
     return np.concatenate(values), np.concatenate(when)
 
 
+def sample_pairs(
+    stores: Sequence[Store], name: str, lag: int, *, size: int = _SAMPLE, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Draw atoms of one species at two times, one lag apart, evenly from all systems; never across runs.
+
+    Parameters
+    ----------
+    stores
+        The systems.
+    name
+        Species.
+    lag
+        Stored frames between both ends.
+    size
+        Pairs wanted.
+    seed
+        Seed of the draw.
+
+    Returns
+    -------
+    now, later
+        Stored vectors, each of shape (n, n_features); None where there is no pair.
+    """
+    rng = np.random.default_rng(seed)
+    ends: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
+    for store in stores:
+        atoms = np.flatnonzero(store.species == name)
+        done = np.zeros(store.n_frames + lag, dtype=np.bool_)
+        for unit in store.done_units():
+            done[unit] = True
+        first = np.arange(max(store.n_frames - lag, 0))
+        first = first[done[first] & done[first + lag] & (store.runs[first] == store.runs[first + lag])]
+        if len(first) == 0 or len(atoms) == 0:
+            continue
+        n = min(size // len(stores), len(first) * len(atoms))
+        frame, atom = np.sort(rng.choice(first, n)), rng.choice(atoms, n)
+        now, later = gather(store, frame, atom), gather(store, frame + lag, atom)
+        good = np.isfinite(now).all(axis=1) & np.isfinite(later).all(axis=1)
+        ends[0].append(now[good])
+        ends[1].append(later[good])
+    return (np.concatenate(ends[0]), np.concatenate(ends[1])) if ends[0] else None
+
+
 def discover(
-    stores: Sequence[Store], maps: Mapping[str, KineticMap], *, hidden: bool = False, n_clusters: int | None = None,
-    seed: int = 0,
+    stores: Sequence[Store], maps: Mapping[str, KineticMap], *, lag: int | None = None, hidden: bool = False,
+    n_clusters: int | None = None, seed: int = 0,
 ) -> Discovery:  # fmt: skip
     """Find the clusters of every species in what is stored.
 
@@ -103,6 +147,8 @@ def discover(
         The systems; clusters are common to all.
     maps
         Kinetic map of each species.
+    lag
+        Lag in frames over which an atom should stay in its cluster; None where pairs were not made by time.
     hidden
         Whether raw features are stored in place of slow coordinates.
     n_clusters
@@ -117,7 +163,15 @@ def discover(
         if len(values) == 0:
             continue
         points = slow_coordinates(values, maps[name], hidden=hidden)
-        found = find_clusters(points, maps[name].autocorrelation, when, n_clusters=n_clusters, seed=seed)
+        pairs = None
+        if lag is not None and (ends := sample_pairs(stores, name, lag, seed=seed)) is not None:
+            pairs = (
+                slow_coordinates(ends[0], maps[name], hidden=hidden),
+                slow_coordinates(ends[1], maps[name], hidden=hidden),
+            )
+        found = find_clusters(
+            points, maps[name].autocorrelation, when, pairs=pairs, n_clusters=n_clusters, seed=seed
+        )  # fmt: skip
         by_species[name], first[name] = found, at
         at += found.n_clusters
     discovery = Discovery(by_species, first)

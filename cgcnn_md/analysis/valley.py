@@ -33,24 +33,14 @@ class Valley:
     ratio: float
 
     @classmethod
-    def parting(cls, a: Floats, b: Floats) -> Valley:
-        """Find the valley that parts two groups best, of shapes (n_a, n) and (n_b, n): along their discriminant."""
-        pooled = np.atleast_2d((np.cov(a.T) * len(a) + np.cov(b.T) * len(b)) / (len(a) + len(b)))
-        pooled = pooled + 1e-6 * np.trace(pooled) / len(pooled) * np.eye(len(pooled))
-        return cls._along(np.linalg.solve(pooled, b.mean(axis=0) - a.mean(axis=0)), a, b)
+    def between(cls, a: Floats, b: Floats) -> Valley:
+        """Find the valley between two groups of points, of shapes (n_a, n) and (n_b, n).
 
-    @classmethod
-    def border(cls, a: Floats, b: Floats) -> Valley:
-        """Find where to draw the border of two groups: along the line between their middles, as distance is kinetic.
-
-        Between two long-lived states the slow coordinate is the committor, stretched and shifted, so that line leads
-        through the transition; a discriminant is turned from it by whatever else varies within the groups.
+        It is sought along the line between their middles: distance in the map is kinetic, and between two long-lived
+        states the slow coordinate is the committor, stretched and shifted, so that line leads through the transition. A
+        linear discriminant is turned from it by whatever else varies within the groups.
         """
-        return cls._along(np.median(b, axis=0) - np.median(a, axis=0), a, b)
-
-    @classmethod
-    def _along(cls, axis: Floats, a: Floats, b: Floats) -> Valley:
-        """Find the valley along a given direction."""
+        axis = np.median(b, axis=0) - np.median(a, axis=0)
         pa, pb = a @ axis, b @ axis
         low, high = float(np.median(pa)), float(np.median(pb))
         if not high > low:

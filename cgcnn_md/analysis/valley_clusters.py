@@ -82,7 +82,7 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             if min(len(g) for g in groups) < 2:
                 break
             self.valleys_ = {
-                (a, b): Valley.border(groups[a], groups[b])
+                (a, b): Valley.between(groups[a], groups[b])
                 for a in range(self.n_clusters_)
                 for b in range(a + 1, self.n_clusters_)
             }
@@ -178,4 +178,4 @@ def _shallow(a: Floats, b: Floats) -> float:
     """Density in the valley between two groups; for a group too small to tell, above 1 and more so the nearer."""
     if min(len(a), len(b)) < FEWEST:
         return 1.0 + 1.0 / (1.0 + float(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))))
-    return Valley.parting(a, b).ratio
+    return Valley.between(a, b).ratio
