@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from cgcnn_md.results import Embedding
     from cgcnn_md.store import Store
 
-_SETTLED = 1_500_000  # atom-frames of one layer stack that a core trains on or embeds in about a minute
+# seconds on two cores: an atom in a training step (more in a box so large that blocks are cut from it), an atom
+# embedded, and what does not depend on size
+_TRAINED, _CUT, _EMBEDDED, _REST = 8e-6, 2.5, 7e-6, 25.0
 Source = Any  # paths, an MDAnalysis Universe or AtomGroup, or a list of ase.Atoms
 
 
@@ -188,8 +190,10 @@ def dry_run(source: Source, topology: Any = None, *, config: Config | None = Non
             visits += len(reader) * len(reader.targets)
         width = config.model.width if config.store.features == "hidden" else int(config.store.features)
         size = visits * width * np.dtype(config.store.dtype).itemsize
-        trained = 6 * config.train.epochs * config.train.steps_per_epoch * config.train.batch_atoms
-        minutes = (trained + visits) / _SETTLED
+        train = config.train
+        large = max(len(r.targets) for r in readers) > train.batch_atoms
+        trained = 2 * train.epochs * train.steps_per_epoch * train.batch_atoms * (_CUT if large else 1.0)
+        minutes = (_REST + trained * _TRAINED + visits * _EMBEDDED) / 60
     finally:
         _close(readers)
     facts["would do"] = {

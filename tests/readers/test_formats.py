@@ -91,12 +91,29 @@ def test_frames_are_those_of_mdanalysis(copies):
         assert reader.resnames.tolist() == universe.atoms[reader.atom_index].resnames.tolist()
 
 
-def test_gsd_without_gsd():
-    try:
-        import gsd  # noqa: F401
-    except ImportError:
-        with pytest.raises(MissingExtraError, match="please install gsd"):
-            open_trajectory(data.GSD)
-    else:
-        with open_trajectory(data.GSD) as reader:
-            assert len(reader) == 1
+def test_gsd() -> None:
+    pytest.importorskip("gsd")
+    with open_trajectory(data.GSD) as reader:
+        assert (reader.n_atoms, len(reader), reader.box_kind) == (5832, 2, "orthorhombic")
+        assert reader.species_table()[0].source == "atom type"
+
+
+def test_gsd_without_gsd(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = pytest.importorskip("MDAnalysis.topology.GSDParser")
+    monkeypatch.setattr(parser, "HAS_GSD", False)
+    with pytest.raises(MissingExtraError, match="please install gsd"):
+        open_trajectory(data.GSD)
+
+
+@pytest.mark.parametrize(
+    ("name", "atoms", "frames", "species"),
+    [("OUTCAR_example_1", 18, 1, "Ni"), ("vasprun_pstress.xml", 2, 1, "C"), ("vasprun_dfpt.xml", 2, 1, None)],
+)
+def test_files_of_vasp(name: str, atoms: int, frames: int, species: str | None) -> None:
+    folder = Path(pytest.importorskip("ase.test").__file__).parent / "testdata" / "vasp"
+    if not (folder / name).is_file():
+        pytest.skip("this ase does not bring its test files")
+    with open_trajectory(folder / name) as reader:
+        assert (reader.n_atoms, len(reader), reader.box_kind) == (atoms, frames, reader.box_kind)
+        assert species is None or " ".join(reader.species) == species
+        assert reader[0].pbc.all()
