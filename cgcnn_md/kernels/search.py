@@ -16,6 +16,7 @@ import numpy as np
 from cgcnn_md.kernels import CACHE
 
 _BLOCK = 16  # cells that a thread takes at a time
+_A_LITTLE_MORE = 1.12  # of a squared distance
 _ROOM = 1024  # atoms that 27 cells hold before a buffer has to grow
 _WORTH_THREADS = 500  # fewer centres are done before other threads have woken up
 
@@ -103,6 +104,7 @@ def near(
         d2, found = np.empty(room), np.empty(room)
         who, near = np.empty(room, np.int32), np.empty(room, np.int32)
         best, names = np.empty(k + 1), np.empty(k + 1, np.int32)
+        last = np.inf
         for g in range(block * _BLOCK, min(n_cells, (block + 1) * _BLOCK)):
             home_z = cells[g] % grid[2]
             home_y = (cells[g] // grid[2]) % grid[1]
@@ -148,13 +150,20 @@ def near(
                     ux, uy, uz = bx[a] - x[i], by[a] - y[i], bz[a] - z[i]
                     d2[a] = ux * ux + uy * uy + uz * uz
                 d2[home + i] = np.inf  # the atom itself; its images count
+                # what the last centre needed and a little more: fewer candidates to sort, and seldom too few
+                limit = min(reach2, _A_LITTLE_MORE * last)
                 inside = 0
-                for a in range(n):  # without a branch, which would be guessed wrong half of the time
-                    found[inside] = d2[a]
-                    near[inside] = who[a]
-                    inside += d2[a] < reach2
+                while True:
+                    for a in range(n):  # without a branch, which would be guessed wrong half of the time
+                        found[inside] = d2[a]
+                        near[inside] = who[a]
+                        inside += d2[a] < limit
+                    if inside > k or limit == reach2:
+                        break
+                    limit, inside = reach2, 0
                 held = _keep_best(found, near, inside, best, names)
-                radius[row] = math.sqrt(best[k]) if held > k else -1.0
+                last = best[k] if held > k else np.inf
+                radius[row] = math.sqrt(last) if held > k else -1.0
                 for e in range(k):
                     if e < held:
                         index[row, e] = names[e]
