@@ -9,8 +9,10 @@ from typing import Any
 import ase
 import ase.build
 import ase.io
+import numba
 import numpy as np
 import pytest
+import torch
 
 import cgcnn_md
 from cgcnn_md import outcome, pipeline
@@ -85,6 +87,22 @@ def test_the_same_seed_gives_the_same_result(made: Path, tmp_path: Path) -> None
     for a, b in zip(first.stores(), again.stores(), strict=True):
         np.testing.assert_array_equal(a.clusters(slice(None)), b.clusters(slice(None)))
     assert first.clusters.equals(again.clusters)
+
+
+def test_the_number_of_threads_does_not_change_what_is_learned(tmp_path: Path) -> None:
+    settings = {**TINY, "steps_per_epoch": 10, "batch_atoms": 3000, "k": 20}
+    frames = [atoms.repeat((3, 3, 3)) for atoms in crystal()]
+    before = numba.get_num_threads(), torch.get_num_threads()
+    try:
+        models = [
+            cgcnn_md.load_model(cgcnn_md.train(frames, out=tmp_path / str(n), threads=n, **settings))
+            for n in (1, min(2, before[0]))
+        ]
+    finally:
+        numba.set_num_threads(before[0])
+        torch.set_num_threads(before[1])
+    for name, value in models[0].encoder.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), models[1].encoder.state_dict()[name].numpy())
 
 
 def test_refuses_a_folder_that_exists(made: Path) -> None:

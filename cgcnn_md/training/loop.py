@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numba
@@ -38,6 +38,20 @@ def use_threads(threads: int | None) -> None:
             raise UsageError(msg)
         torch.set_num_threads(threads)
         numba.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch sum in one order: sums over a batch differ by rounding with its threads, which training amplifies.
+
+    The compiled loops, where most of the time goes, keep their threads: their sums do not depend on them.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def resolve_device(device: str) -> torch.device:
@@ -134,29 +148,32 @@ def train_model(
     list[EpochRecord]
         One record an epoch; the weights kept are those of the best validation score.
     """
-    settings = config.train
-    device = resolve_device(settings.device)
-    model.encoder.to(device)
-    model.view = resolve_view(readers, settings.view)
-    model.lag = resolve_lag(readers, model, config, progress.say) if model.view == "time" else 1
-    model.dt = common_dt(readers)
-    sampler = PairSampler(
-        readers, model, view=model.view, lag=model.lag, batch_atoms=settings.batch_atoms,
-        validation=settings.validation,
-    )  # fmt: skip
-    if not sampler.train:
-        msg = f"no pair of frames {model.lag} apart in any run; give a shorter lag, or view 'space'"
-        raise InputError(msg)
-    if not sampler.held_out:
-        progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
-    records = _optimise(model, sampler, config, device, progress, folder)
-    n = settings_features(config)
-    model.maps = fit_maps(model, sampler, n)
-    wanted = {reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])}
-    if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
-        progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
-    model.encoder.eval()
-    return records
+    with one_torch_thread():
+        settings = config.train
+        device = resolve_device(settings.device)
+        model.encoder.to(device)
+        model.view = resolve_view(readers, settings.view)
+        model.lag = resolve_lag(readers, model, config, progress.say) if model.view == "time" else 1
+        model.dt = common_dt(readers)
+        sampler = PairSampler(
+            readers, model, view=model.view, lag=model.lag, batch_atoms=settings.batch_atoms,
+            validation=settings.validation,
+        )  # fmt: skip
+        if not sampler.train:
+            msg = f"no pair of frames {model.lag} apart in any run; give a shorter lag, or view 'space'"
+            raise InputError(msg)
+        if not sampler.held_out:
+            progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
+        records = _optimise(model, sampler, config, device, progress, folder)
+        n = settings_features(config)
+        model.maps = fit_maps(model, sampler, n)
+        wanted = {
+            reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])
+        }
+        if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
+            progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
+        model.encoder.eval()
+        return records
 
 
 def settings_features(config: Config) -> int:

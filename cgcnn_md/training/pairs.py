@@ -187,7 +187,7 @@ class PairSampler:
             targets = max(g.counts[0] for g in graphs)
             nodes = max(len(g.nodes) for g in graphs)
             budget = min(self.batch_atoms // targets, _NODES_PER_TARGET * self.batch_atoms // nodes)
-            self._per_batch = int(np.clip(budget, 1, _MOST_FRAMES))
+            self._per_batch = int(np.clip(budget, 1, min(_MOST_FRAMES, len(self.train))))
         return self._per_batch
 
     def batch(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> PairBatch:
