@@ -66,10 +66,11 @@ def training() -> list[dict[str, object]]:
     """Measure a training step in boxes of 10^3 to 10^6 atoms, with all that it reads and builds."""
     rows: list[dict[str, object]] = []
     for n in (1_000, 10_000, 100_000, 1_000_000):
-        frames = []
-        for seed in range(4):
-            frame = liquid(n, seed=seed)
-            frames.append(ase.Atoms(np.full(n, 18), frame.positions, cell=frame.cell, pbc=True))
+        frame, rng = liquid(n), np.random.default_rng(1)
+        frames = [
+            ase.Atoms(np.full(n, 18), frame.positions + rng.normal(0.0, 0.2, (n, 3)), cell=frame.cell, pbc=True)
+            for _ in range(4)
+        ]
         readers = open_systems(frames, None, ReadConfig())
         model = new_model(readers, Config())
         sampler = PairSampler(readers, model, view="time", lag=1, batch_atoms=4000, validation=0.0)

@@ -21,6 +21,9 @@ _NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its bud
 _PIECES = 3  # places in a large frame that a batch is cut from: one block may lie within one environment
 _SURROUNDINGS = 2.5  # what a batch of blocks may cost, in atoms updated a layer, for each atom of its budget
 _SMALLEST_BLOCK = 100  # target atoms
+_WORTH_A_READ = 100_000  # atoms of a frame for each step that stays with it
+_LONGEST_STAY = 8  # steps
+_BINNED_BYTES = 150  # of a frame and its cells, an atom
 _MOST_CUTS = 16  # blocks that are cut from one frame for a sum over all
 _MOST_FRAMES = 256  # of tiny systems; more cost time and no longer sharpen the score
 _STRETCH = 20  # lags that a stretch of time lasts at least
@@ -84,6 +87,7 @@ class PairSampler:
         self.codes = [model.codes(r.species) for r in readers]
         self._cache: OrderedDict[tuple[int, int], KnnGraph] = OrderedDict()
         self._cached = 0
+        self._binned: OrderedDict[tuple[int, int], CellList] = OrderedDict()
         self.train, self.held_out = self._split(validation)
         self.block = max(batch_atoms // len(readers), 500)
         self.pieces = 1
@@ -138,22 +142,22 @@ class PairSampler:
         keep_graphs = self.whole_frames and self.view != "noise"
         for a in anchors:
             for step in reach:
-                if not (keep_graphs and (a.system, a.frame + step) in self._cache):
+                key = (a.system, a.frame + step)
+                if key not in self._binned and not (keep_graphs and key in self._cache):
                     wanted.setdefault(a.system, []).append(a.frame + step)
-        frames: dict[tuple[int, int], Frame] = {}
+        frames = {key: cells.frame for key, cells in self._binned.items()}
         for s, numbers in wanted.items():
             unique = sorted(set(numbers))
             for number, frame in zip(unique, self.readers[s].frames(unique), strict=True):
                 frames[s, number] = frame
         pairs = []
-        cells: dict[tuple[int, int], CellList] = {}
         for a in anchors:
             targets = self.readers[a.system].targets
             if not self.whole_frames:
                 targets = compact_block(frames[a.system, a.frame], targets, self.block, rng)
-                for key in {(a.system, a.frame + step) for step in reach} - set(cells):
-                    cells[key] = CellList.of(frames[key], self.model.config.k)
-            ends = [self._graph(a.system, a.frame + step, targets, frames, cells, keep=keep_graphs) for step in reach]
+                for step in reach:
+                    self._bin((a.system, a.frame + step), frames)
+            ends = [self._graph(a.system, a.frame + step, targets, frames, keep=keep_graphs) for step in reach]
             if self.view == "noise":
                 here = frames[a.system, a.frame]
                 near = ends[0].distance[:, 0]
@@ -162,15 +166,24 @@ class PairSampler:
             pairs.append((ends[0], ends[-1]))
         return pairs
 
+    def _bin(self, key: tuple[int, int], frames: dict[tuple[int, int], Frame]) -> None:
+        """Have the atoms of a large frame in cells, and keep the last such frames for the blocks still to come."""
+        if key in self._binned:
+            self._binned.move_to_end(key)
+            return
+        self._binned[key] = CellList.of(frames[key], self.model.config.k)
+        most = max(int(_CACHE_BYTES / (_BINNED_BYTES * len(frames[key]))), 2)
+        while len(self._binned) > most:
+            self._binned.popitem(last=False)
+
     def _graph(
-        self, system: int, number: int, targets: Ints, frames: dict[tuple[int, int], Frame],
-        cells: dict[tuple[int, int], CellList], *, keep: bool,
-    ) -> KnnGraph:  # fmt: skip
+        self, system: int, number: int, targets: Ints, frames: dict[tuple[int, int], Frame], *, keep: bool
+    ) -> KnnGraph:
         key = (system, number)
         if keep and key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        graph = self.model.graph(frames[key], targets, self.codes[system], cells.get(key))
+        graph = self.model.graph(frames[key], targets, self.codes[system], self._binned.get(key))
         if keep:
             self._cache[key] = graph
             self._cached += graph.nbytes
@@ -208,12 +221,16 @@ class PairSampler:
             by_system.setdefault(anchor.system, []).append(anchor)
         systems = list(by_system.values())
         turn = int(rng.integers(len(systems)))
-        for _ in range(n_batches):
-            anchors = []
-            for _ in range(self.per_batch() if self.whole_frames else len(systems)):
-                mine = systems[turn % len(systems)]
-                anchors += [mine[int(rng.integers(len(mine)))]] * self.pieces
-                turn += 1
+        largest = max(r.n_atoms for r in self.readers)
+        stay = 1 if self.whole_frames else int(np.clip(largest // _WORTH_A_READ, 1, _LONGEST_STAY))
+        anchors: list[Anchor] = []
+        for number in range(n_batches):
+            if number % stay == 0:  # to read and bin a huge frame costs more than a step: several are cut from it
+                anchors = []
+                for _ in range(self.per_batch() if self.whole_frames else len(systems)):
+                    mine = systems[turn % len(systems)]
+                    anchors += [mine[int(rng.integers(len(mine)))]] * self.pieces
+                    turn += 1
             yield self.batch(anchors, rng)
 
     def spread(self, anchors: Sequence[Anchor], max_nodes: int, seed: int = 0) -> Iterator[PairBatch]:
