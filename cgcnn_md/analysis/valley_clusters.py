@@ -50,9 +50,7 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Cluster of every point fitted, the largest first.
     """
 
-    def __init__(
-        self, n_groups: int = 24, *, n_clusters: int | None = None, depth: float = 0.35, seed: int = 0
-    ) -> None:
+    def __init__(self, n_groups: int = 24, *, n_clusters: int | None = None, depth: float = 0.5, seed: int = 0) -> None:
         self.n_groups = n_groups
         self.n_clusters = n_clusters
         self.depth = depth
