@@ -124,6 +124,7 @@ def _score(model: Model, objective: Vamp2, batches: Sequence[PairBatch]) -> floa
     return score
 
 
+@one_torch_thread()
 def train_model(
     readers: Sequence[Reader], model: Model, config: Config, progress: Progress, *, folder: Path | None = None
 ) -> list[EpochRecord]:
@@ -148,32 +149,29 @@ def train_model(
     list[EpochRecord]
         One record an epoch; the weights kept are those of the best validation score.
     """
-    with one_torch_thread():
-        settings = config.train
-        device = resolve_device(settings.device)
-        model.encoder.to(device)
-        model.view = resolve_view(readers, settings.view)
-        model.lag = resolve_lag(readers, model, config, progress.say) if model.view == "time" else 1
-        model.dt = common_dt(readers)
-        sampler = PairSampler(
-            readers, model, view=model.view, lag=model.lag, batch_atoms=settings.batch_atoms,
-            validation=settings.validation,
-        )  # fmt: skip
-        if not sampler.train:
-            msg = f"no pair of frames {model.lag} apart in any run; give a shorter lag, or view 'space'"
-            raise InputError(msg)
-        if not sampler.held_out:
-            progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
-        records = _optimise(model, sampler, config, device, progress, folder)
-        n = settings_features(config)
-        model.maps = fit_maps(model, sampler, n)
-        wanted = {
-            reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])
-        }
-        if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
-            progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
-        model.encoder.eval()
-        return records
+    settings = config.train
+    device = resolve_device(settings.device)
+    model.encoder.to(device)
+    model.view = resolve_view(readers, settings.view)
+    model.lag = resolve_lag(readers, model, config, progress.say) if model.view == "time" else 1
+    model.dt = common_dt(readers)
+    sampler = PairSampler(
+        readers, model, view=model.view, lag=model.lag, batch_atoms=settings.batch_atoms,
+        validation=settings.validation,
+    )  # fmt: skip
+    if not sampler.train:
+        msg = f"no pair of frames {model.lag} apart in any run; give a shorter lag, or view 'space'"
+        raise InputError(msg)
+    if not sampler.held_out:
+        progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
+    records = _optimise(model, sampler, config, device, progress, folder)
+    n = settings_features(config)
+    model.maps = fit_maps(model, sampler, n)
+    wanted = {reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])}
+    if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
+        progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
+    model.encoder.eval()
+    return records
 
 
 def settings_features(config: Config) -> int:
