@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cgcnn_md.analysis.discover import Discovery, discover
+from cgcnn_md.analysis.membership import SURE
 from cgcnn_md.config import Config
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
 from cgcnn_md.kinetic_map import read_maps
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from cgcnn_md.analysis.structure import ClusterRdf
 
+_MENTIONED = 0.05  # per cent
 _CAPTIONS = {
     "map": "Map of sampled atoms, for looking only: clusters were found in the embedding, not here.",
     "spectrum": "Autocorrelation of each slow coordinate over one lag, on time that training did not see; "
@@ -183,6 +185,12 @@ def _summary(found: Discovery, clusters: pd.DataFrame, header: dict[str, object]
             if shell:
                 text += f"; first shell {', '.join(shell)}"
             sentences.append(text + ".")
+        between = 100 * (1 - clusters.loc[clusters["species"] == name, "population"].sum())
+        if between >= _MENTIONED:
+            sentences.append(
+                f"{name}: {between:.3g} % of the atoms are between clusters (membership below {SURE}); in lifetimes "
+                "they count with the cluster they were in last."
+            )
     if header["view"] != "time":
         sentences.append(f"Pairs were made by view '{header['view']}', not by time: no timescale follows from them.")
     return sentences

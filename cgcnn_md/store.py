@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cgcnn_md.errors import InputError, StorageError, UsageError
-from cgcnn_md.store_layout import FEATURE, SPECIES, as_list, fill, layout, open_root, plain, put, saving
+from cgcnn_md.store_layout import FEATURE, MEMBERSHIP, SPECIES, as_list, fill, layout, open_root, plain, put, saving
 
 SCHEMA_VERSION = 1
 
@@ -218,6 +218,25 @@ class Store:
         with saving(self.path, f"clusters of frames {frames.start}-{frames.stop - 1}"):
             self._group["cluster"][frames] = clusters.astype(np.int16, copy=False)
 
+    def lay_out_membership(self, n_clusters: int) -> None:
+        """Make room for the membership of every atom in each of so many clusters of its species; an older one goes."""
+        with saving(self.path, "memberships"):
+            if n_clusters < 2:
+                if "membership" in self._group:
+                    del self._group["membership"]
+                return
+            self._group.create_array(
+                "membership", shape=(self.n_frames, self.n_atoms, n_clusters), dtype="float16", fill_value=float("nan"),
+                chunks=(self.unit_frames, self.n_atoms, n_clusters), dimension_names=MEMBERSHIP, overwrite=True,
+            )  # fmt: skip
+
+    def write_membership(self, first_frame: int, membership: NDArray[Any]) -> None:
+        """Write memberships, shape (frames, n_atoms, n_clusters of a species), nan where there is no such cluster."""
+        wanted = (self.n_atoms, int(self._group["membership"].shape[2]))
+        frames = self._frames(first_frame, len(membership), membership.shape[1:], wanted)
+        with saving(self.path, f"memberships of frames {frames.start}-{frames.stop - 1}"):
+            self._group["membership"][frames] = membership.astype(np.float16)
+
     def mark_done(self, unit: int) -> None:
         """Declare a unit whole; call it after everything of the unit is written."""
         if not 0 <= unit < self.n_units:
@@ -282,6 +301,12 @@ class Store:
     def clusters(self, frames: slice | int) -> NDArray[np.int16]:
         """Read labels, shape (frames, n_atoms), -1 where there is none."""
         return np.asarray(self._group["cluster"][frames], dtype=np.int16)
+
+    def membership(self, frames: slice | int) -> NDArray[np.float32] | None:
+        """Read memberships, shape (frames, n_atoms, n_clusters of a species); None for one cluster."""
+        if "membership" not in self._group:
+            return None
+        return np.asarray(self._group["membership"][frames], dtype=np.float32)
 
     def _frames(self, first: int, count: int, got: tuple[int, ...], wanted: tuple[int, ...]) -> slice:
         """Check what is about to be written and give its frames."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cgcnn_md.errors import InputError, MissingFileError, StorageError
 
 FRAME, ATOM, FEATURE, SPECIES, UNIT = "frame", "atom", "feature", "species", "unit"
+MEMBERSHIP = (FRAME, ATOM, "own_cluster")  # clusters of the atom's species, in the order of their numbers
 NO_CLUSTER = -1
 
 _CHUNK_BYTES = 4 << 20

@@ -100,13 +100,22 @@ def test_runs_and_atoms_are_not_joined(tmp_path: Path) -> None:
     assert table.longest_stay_ps.tolist() == [18.0, 18.0]
 
 
-def test_skipped_frames_and_missing_labels_are_unknown_not_exits(tmp_path: Path) -> None:
-    labels = np.asarray([0, 0, 1, 1, -1, 0, 0])[:, None]
+def test_skipped_frames_are_unknown_not_exits(tmp_path: Path) -> None:
+    labels = np.asarray([0, 0, 1, 1, -1, 1, 1])[:, None]
     numbers = np.asarray([0, 1, 5, 6, 7, 8, 9])  # frames 2 to 4 could not be read
     table = populations(store_of(tmp_path, labels, numbers=numbers))
     assert np.isinf(table.lifetime_ps).all()
-    assert table.longest_stay_ps.tolist() == [2.0, 2.0]
-    assert table.population.tolist() == pytest.approx([4 / 7, 2 / 7])
+    assert table.longest_stay_ps.tolist() == [2.0, 8.0]
+    assert table.population.tolist() == pytest.approx([2 / 7, 4 / 7])
+
+
+def test_an_atom_between_clusters_has_not_left_the_last_one(tmp_path: Path) -> None:
+    """Core sets: 0 is left once, when 1 is reached, and not by the attempt before."""
+    labels = np.asarray([-1, 0, 0, -1, 0, -1, 1, 1])[:, None]
+    census = take_census(store_of(tmp_path, labels))[0]
+    assert census.exits.tolist() == [1, 0]
+    assert census.at_risk.tolist() == [5, 1]
+    assert census.by_atom.tolist() == [[3, 2]]
 
 
 def test_frames_that_could_not_be_read_do_not_count(tmp_path: Path) -> None:

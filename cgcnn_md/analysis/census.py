@@ -71,8 +71,8 @@ def take_census(
 ) -> list[Census]:
     """Count the labels of every done frame that could be read, once through each store.
 
-    A step from one frame to the next counts only within one run, between neighbouring frame numbers and
-    where both labels are known; atoms and runs are never joined.
+    A step from one frame to the next counts only within one run and between neighbouring frame numbers; atoms and
+    runs are never joined. An atom between clusters takes part in steps with the cluster that it was in last.
 
     Parameters
     ----------
@@ -153,7 +153,11 @@ def _joined(store: Store) -> NDArray[np.bool_]:
 
 
 class _Steps:
-    """Follow the labels of every atom from frame to frame."""
+    """Follow the labels of every atom from frame to frame.
+
+    Clusters are core sets: an atom between them counts with the one it was in last, so that it does not leave a
+    cluster by trying to.
+    """
 
     def __init__(self, n_atoms: int, n_clusters: int) -> None:
         self.at_risk = np.zeros(n_clusters, dtype=np.int64)
@@ -168,7 +172,8 @@ class _Steps:
         if not follows:
             self._stay[:] = 0
         else:
-            known = (before >= 0) & (labels >= 0)
+            labels = np.where(labels >= 0, labels, before)
+            known = before >= 0
             moved = known & (before != labels)
             self.at_risk += np.bincount(before[known], minlength=n)
             self.exits += np.bincount(before[moved], minlength=n)

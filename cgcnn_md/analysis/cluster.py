@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from cgcnn_md.analysis.membership import Membership, sure
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 
@@ -54,25 +55,45 @@ class Evidence:
 
 @dataclass(eq=False)
 class SpeciesClusters:
-    """Clusters of one species: which coordinates count, and the fitted estimator (None for one environment)."""
+    """Clusters of one species.
+
+    Parameters
+    ----------
+    columns
+        Coordinates that count.
+    fitted
+        Borders of the clusters; None for one environment.
+    evidence
+        Why there are so many.
+    belongs
+        Fuzzy membership; None where no time tells it.
+    """
 
     columns: Ints
     fitted: ValleyClusters | None
     evidence: Evidence
+    belongs: Membership | None = None
     n_clusters: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.n_clusters = self.evidence.n_clusters
 
-    def predict(self, embedding: NDArray[np.floating]) -> Ints:
-        """Give the cluster of each atom, shape (n_atoms,); -1 where the embedding is not finite."""
-        labels = np.full(len(embedding), -1, dtype=np.int64)
+    def membership(self, embedding: NDArray[np.floating]) -> Floats:
+        """Give how much each atom belongs to each cluster, shape (n_atoms, n_clusters); nan where not finite."""
+        chi = np.full((len(embedding), self.n_clusters), np.nan)
         good = np.isfinite(embedding).all(axis=1)
-        if self.fitted is None:
-            labels[good] = 0
-        elif good.any():
-            labels[good] = self.fitted.predict(embedding[good][:, self.columns])
-        return labels
+        points = np.asarray(embedding[good][:, self.columns], dtype=np.float64)
+        if self.fitted is None or not good.any():
+            chi[good] = 1.0
+        elif self.belongs is None:
+            chi[good] = np.eye(self.n_clusters)[self.fitted.predict(points)]
+        else:
+            chi[good] = self.belongs(points)
+        return chi
+
+    def predict(self, embedding: NDArray[np.floating]) -> Ints:
+        """Give the cluster of each atom, shape (n_atoms,); -1 between clusters or where a coordinate is not finite."""
+        return sure(np.nan_to_num(self.membership(embedding)))
 
 
 def find_clusters(
@@ -135,7 +156,10 @@ def find_clusters(
     why = f"{found} environments in {_coordinates(len(columns))}, {again}"
     stays = float(_stays(fitted, pairs).min()) if pairs is not None else None
     evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why, stays)
-    return SpeciesClusters(columns, fitted, evidence)
+    belongs = None
+    if pairs is not None:
+        belongs = Membership.fit(pairs, (fitted.predict(pairs[0]), fitted.predict(pairs[1])), found)
+    return SpeciesClusters(columns, fitted, evidence, belongs)
 
 
 def _believed(

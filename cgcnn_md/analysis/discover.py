@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
+from cgcnn_md.analysis.membership import sure
 from cgcnn_md.analysis.project import gather
 from cgcnn_md.frame import Ints
 from cgcnn_md.kinetic_map import KineticMap
@@ -36,6 +37,11 @@ class Discovery:
     def n_clusters(self) -> int:
         """Clusters of all species together."""
         return sum(found.n_clusters for found in self.by_species.values())
+
+    @property
+    def widest(self) -> int:
+        """Clusters of the species that has most."""
+        return max((found.n_clusters for found in self.by_species.values()), default=0)
 
 
 def slow_coordinates(values: NDArray[np.float32], mapping: KineticMap, *, hidden: bool) -> NDArray[np.float64]:
@@ -182,44 +188,62 @@ def discover(
 def _order_by_population(
     discovery: Discovery, stores: Sequence[Store], maps: Mapping[str, KineticMap], hidden: bool
 ) -> None:
-    """Store the labels, and renumber the clusters of each species by falling population."""
+    """Store labels and memberships, the clusters of each species numbered by falling population."""
     counts = np.zeros(discovery.n_clusters, dtype=np.int64)
     for store in stores:
         for frames in store.done_units():
-            labels = label_block(discovery, store, store.embedding(frames), maps, hidden)
+            labels, _ = label_block(discovery, store, store.embedding(frames), maps, hidden)
             counts += np.bincount(labels[labels >= 0], minlength=len(counts))
-            store.write_clusters(frames.start, labels)
-    rank = np.arange(len(counts))
+    ranked: dict[str, Ints] = {}
     for name, found in discovery.by_species.items():
         mine = slice(discovery.first[name], discovery.first[name] + found.n_clusters)
-        order = np.argsort(-counts[mine], kind="stable")
-        rank[mine][order] = np.arange(found.n_clusters) + mine.start
-    if np.array_equal(rank, np.arange(len(counts))):
-        return
+        ranked[name] = np.argsort(-counts[mine], kind="stable")
     for store in stores:
+        store.lay_out_membership(discovery.widest)
         for frames in store.done_units():
-            labels = store.clusters(frames)
-            store.write_clusters(frames.start, np.where(labels >= 0, rank[labels], -1))
+            labels, chi = label_block(discovery, store, store.embedding(frames), maps, hidden, ranked)
+            store.write_clusters(frames.start, labels)
+            if discovery.widest > 1:
+                store.write_membership(frames.start, chi)
 
 
 def label_block(
-    discovery: Discovery,
-    store: Store,
-    values: NDArray[np.float32],
-    maps: Mapping[str, KineticMap],
-    hidden: bool,
-) -> NDArray[np.int16]:
-    """Label a block of stored vectors, shape (frames, n_atoms, n_features), with shape (frames, n_atoms)."""
+    discovery: Discovery, store: Store, values: NDArray[np.float32], maps: Mapping[str, KineticMap], hidden: bool,
+    ranked: Mapping[str, Ints] | None = None,
+) -> tuple[NDArray[np.int16], NDArray[np.float32]]:  # fmt: skip
+    """Label a block of stored vectors.
+
+    Parameters
+    ----------
+    discovery
+        What was found.
+    store
+        Whose atoms.
+    values
+        Stored vectors, shape (frames, n_atoms, n_features).
+    maps, hidden
+        As for `discover`.
+    ranked
+        Order in which the clusters of each species are numbered; None for the order in which they were found.
+
+    Returns
+    -------
+    labels, membership
+        Cluster of every atom, shape (frames, n_atoms), and membership in each cluster of its species, shape (frames,
+        n_atoms, `discovery.widest`), nan where its species has no such cluster.
+    """
     labels = np.full(values.shape[:2], -1, dtype=np.int16)
+    membership = np.full((*values.shape[:2], discovery.widest), np.nan, dtype=np.float32)
     for name, found in discovery.by_species.items():
         mine = np.flatnonzero(store.species == name)
         if len(mine) == 0:
             continue
         flat = values[:, mine].reshape(-1, values.shape[2])
-        finite = np.isfinite(flat).all(axis=1)
-        own = np.full(len(flat), -1, dtype=np.int64)
-        if finite.any():
-            points = slow_coordinates(flat[finite], maps[name], hidden=hidden)
-            own[finite] = found.predict(points) + discovery.first[name]
-        labels[:, mine] = own.reshape(len(values), len(mine))
-    return labels
+        points = slow_coordinates(flat, maps[name], hidden=hidden)
+        chi = found.membership(points)
+        if ranked is not None:
+            chi = chi[:, ranked[name]]
+        own = sure(np.nan_to_num(chi))
+        labels[:, mine] = np.where(own >= 0, own + discovery.first[name], -1).reshape(len(values), len(mine))
+        membership[:, mine, : found.n_clusters] = chi.reshape(len(values), len(mine), -1)
+    return labels, membership
