@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cgcnn_md.errors import InputError, StorageError, UsageError
-from cgcnn_md.store_layout import FEATURE, SPECIES, as_list, fill, layout, open_root, plain, put, saving
+from cgcnn_md.store_layout import ATOM, FEATURE, SPECIES, as_list, fill, layout, open_root, plain, put, saving
 
 SCHEMA_VERSION = 1
 
@@ -58,6 +58,7 @@ class Store:
         self.n_units = -(-self.n_frames // self.unit_frames)
         self.atom_index: NDArray[np.int64] = np.asarray(group["atom_index"][:])
         self.species: NDArray[np.str_] = np.asarray(group["species"][:].astype(object), dtype=np.str_)
+        self.identity = self.groups("identity") if "identity" in group else self.species
         self.frame_numbers: NDArray[np.int64] = np.asarray(group["frame_number"][:])
         self.runs: NDArray[np.int32] = np.asarray(group["run"][:])
 
@@ -79,6 +80,7 @@ class Store:
         dtype: str = "float32",
         frame_numbers: ArrayLike,
         runs: ArrayLike,
+        labels: Mapping[str, ArrayLike] | None = None,
         attrs: Mapping[str, Any] | None = None,
         unit_frames: int,
     ) -> Store:
@@ -102,6 +104,8 @@ class Store:
             "float32" or "float16".
         frame_numbers, runs
             Number in its file and run of every frame, shape (n_frames,).
+        labels
+            What else is known of every atom, by name: "identity", "type"; texts of shape (n_atoms,).
         attrs
             What else to keep: lag, dt, source, hashes. Numbers that are not finite become null.
         unit_frames
@@ -136,6 +140,8 @@ class Store:
                 node.create_array(name, overwrite=True, **settings)
             fill(node, "atom_index", atoms)
             fill(node, "species", np.asarray(species_names, dtype=np.dtypes.StringDType()))
+            for name, values in (labels or {}).items():
+                put(node, name, np.asarray(values, dtype=np.dtypes.StringDType()), (ATOM,))
             fill(node, "frame_number", np.asarray(frame_numbers, dtype=np.int64))
             fill(node, "run", np.asarray(runs, dtype=np.int32))
             # last: a group without its version was never finished
@@ -184,6 +190,21 @@ class Store:
         if not names:
             raise InputError(f"{place}: holds no finished system; run embed again with --overwrite")
         return names
+
+    def groups(self, by: str) -> NDArray[np.str_]:
+        """Give the group of each atom by "species", "identity" or "type", each within a species, shape (n_atoms,).
+
+        Raises
+        ------
+        InputError
+            If the store does not hold what to group by.
+        """
+        if by == "species":
+            return self.species
+        if by not in self._group:
+            raise InputError(f"{self.path}: the input told no {by} of its atoms; wanted --group-by species")
+        labels = np.asarray(self._group[by][:].astype(object), dtype=np.str_)
+        return labels if by == "identity" else np.strings.add(np.strings.add(self.species, " "), labels)
 
     def write(self, first_frame: int, embedding: NDArray[Any], times: ArrayLike) -> None:
         """Write frames; fastest when they fill whole units.
