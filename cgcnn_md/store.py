@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,7 +59,6 @@ class Store:
         self.n_units = -(-self.n_frames // self.unit_frames)
         self.atom_index: NDArray[np.int64] = np.asarray(group["atom_index"][:])
         self.species: NDArray[np.str_] = np.asarray(group["species"][:].astype(object), dtype=np.str_)
-        self.identity = self.groups("identity") if "identity" in group else self.species
         self.frame_numbers: NDArray[np.int64] = np.asarray(group["frame_number"][:])
         self.runs: NDArray[np.int32] = np.asarray(group["run"][:])
 
@@ -259,6 +259,11 @@ class Store:
         """Add or change attributes; numbers that are not finite become null."""
         with saving(self.path, "attributes"):
             self._group.attrs.update(plain(attrs))
+
+    @cached_property
+    def identity(self) -> NDArray[np.str_]:
+        """Identity class of every atom, its species where the store holds none, shape (n_atoms,)."""
+        return self.groups("identity") if "identity" in self._group else self.species
 
     @property
     def attrs(self) -> dict[str, Any]:
