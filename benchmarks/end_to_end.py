@@ -40,11 +40,12 @@ def encoding(repeats: int) -> list[dict[str, object]]:
     frames = [reader[i] for i in range(len(reader))]
     codes = model.codes(reader.species)
     species = codes[np.asarray(reader.species_codes)[reader.targets]]
+    classes = model.classes(reader.identity)[reader.targets]
 
     def memory() -> None:
         for at in range(0, len(frames), 3):
             graphs = [model.graph(f, reader.targets, codes) for f in frames[at : at + 3]]
-            model.embed(model.features(graphs), np.tile(species, len(graphs)))
+            model.embed(model.features(graphs), *(np.tile(of, len(graphs)) for of in (species, classes)))
 
     def files() -> None:
         with tempfile.TemporaryDirectory() as out:
@@ -79,7 +80,8 @@ def training() -> list[dict[str, object]]:
         began = time.perf_counter()
         for batch in sampler.random(np.random.default_rng(0), STEPS + 1):
             x, y = pair_features(model, batch)
-            (-objective(x, y, torch.from_numpy(batch.species.astype(np.int64)))).backward()
+            species, classes = (torch.from_numpy(c.astype(np.int64)) for c in (batch.species, batch.classes))
+            (-objective(x, y, species, classes)).backward()
             taken.append(time.perf_counter() - began)
             began = time.perf_counter()
         rows.append(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from cgcnn_md.errors import UsageError
 
 View = Literal["auto", "time", "space", "noise"]
+GroupBy = Literal["species", "identity", "type"]
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,14 @@ class StoreConfig:
         "float32" or "float16".
     map_points
         Atom-frames drawn in the 2-D map.
+    group_by
+        Atoms among which clusters are sought: those of a species, of an identity class, or of a topology type.
     """
 
     features: int | Literal["hidden"] = 16
     dtype: Literal["float32", "float16"] = "float32"
     map_points: int = 5000
+    group_by: GroupBy = "species"
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,10 @@ def make_config(config: Config | None, settings: dict[str, Any]) -> Config:
 
 
 def _check(config: Config) -> None:
-    """Refuse numbers that cannot be right."""
+    """Refuse what cannot be right."""
+    if config.store.group_by not in get_args(GroupBy):
+        msg = f"group_by {config.store.group_by}: wanted one of {', '.join(get_args(GroupBy))}"
+        raise UsageError(msg)
     positive = {
         "k": config.model.k, "cutoff": config.model.cutoff, "width": config.model.width,
         "layers": config.model.layers, "batch_atoms": config.train.batch_atoms,

@@ -94,6 +94,7 @@ def encode_system(
     """
     codes = model.codes(reader.species)
     species = codes[np.asarray(reader.species_codes)[reader.targets]]
+    classes = model.classes(reader.identity)[reader.targets]
     todo = np.flatnonzero(~store.done)
     progress.start(f"embedding {reader.name}", sum(store.unit(int(u)).stop - store.unit(int(u)).start for u in todo))
     skipped = 0
@@ -102,7 +103,8 @@ def encode_system(
         block = np.full((here.stop - here.start, store.n_atoms, store.features), np.nan, dtype=np.float32)
         times = np.full(len(block), np.nan)
         try:
-            skipped += _encode_unit(model, reader, here, block, times, (codes, species), progress, hidden, skip)
+            tables = codes, species, classes
+            skipped += _encode_unit(model, reader, here, block, times, tables, progress, hidden, skip)
         except (BadFrameError, KeyboardInterrupt):
             store.write(here.start, block, times)  # what was read stands; the unit is not done
             raise
@@ -114,9 +116,10 @@ def encode_system(
 
 def _encode_unit(
     model: Model, reader: Reader, here: slice, block: NDArray[np.float32], times: NDArray[np.float64],
-    tables: tuple[NDArray[np.int16], NDArray[np.int16]], progress: Progress, hidden: bool, skip: bool,
+    tables: tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.int64]], progress: Progress, hidden: bool,
+    skip: bool,
 ) -> int:  # fmt: skip
-    codes, species = tables
+    codes, species, classes = tables
     waiting: list[tuple[int, Any]] = []
     nodes = skipped = 0
 
@@ -125,7 +128,8 @@ def _encode_unit(
         if not waiting:
             return
         features = model.features([g for _, g in waiting])
-        values = features if hidden else model.embed(features, np.tile(species, len(waiting)))
+        n = len(waiting)
+        values = features if hidden else model.embed(features, np.tile(species, n), np.tile(classes, n))
         block[[i for i, _ in waiting]] = values.reshape(len(waiting), -1, values.shape[1])
         progress.advance(len(waiting), atoms=len(values))
         waiting.clear()

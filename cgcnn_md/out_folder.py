@@ -32,7 +32,7 @@ _FILES = (
     "clusters.csv", "map.parquet", "figures", "report.html", "log.txt",
 )  # fmt: skip
 # settings that do not change what is computed
-_FREE = {("train", "threads"), ("train", "device"), ("store", "map_points")}
+_FREE = {("train", "threads"), ("train", "device"), ("store", "map_points"), ("store", "group_by")}
 
 
 @dataclass
@@ -198,12 +198,16 @@ class OutFolder:
         if self.resumed and self.zarr.is_dir() and group in (self._groups() or []):
             return Store.open(self.zarr, group, "r+")
         width = model.config.width if hidden else model.n_features
+        classes = np.asarray(model.identities)[model.classes(reader.identity)[reader.targets]]
+        labels = {"identity": classes} | ({} if reader.types is None else {"type": reader.types})
         store = Store.create(
             self.zarr, group, n_frames=len(reader), atom_index=reader.atom_index, species_names=names,
             features=width, dtype=self.config.store.dtype, frame_numbers=reader.frame_numbers, runs=reader.runs,
+            labels=labels,
             unit_frames=unit_frames(len(reader.targets)),
             attrs={
                 "lag": model.lag, "dt": reader.dt, "source": list(reader.sources), "view": model.view,
+                "identity_from": reader.identity.source or "species",
                 "inputs": self.record.get("inputs", {}).get(reader.name, []),
                 "content": "hidden features" if hidden else "slow coordinates", "cgcnn_md": versions()["cgcnn-md"],
             },

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cgcnn_md.analysis.discover import Discovery, discover
+from cgcnn_md.analysis.discover import Coordinates, Discovery, discover
 from cgcnn_md.analysis.membership import SURE
 from cgcnn_md.config import Config
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
@@ -59,7 +59,7 @@ def analyse(
     tell
         Told each step.
     n_clusters
-        Clusters per species; None lets the data decide.
+        Clusters per group; None lets the data decide.
     """
     from cgcnn_md.analysis.census import take_census
     from cgcnn_md.analysis.populations import populations
@@ -67,11 +67,15 @@ def analyse(
     stores = folder.stores()
     maps, header = read_maps(folder.model)
     tell.say("seeking clusters")
-    hidden = config.store.features == "hidden"
+    by = config.store.group_by
+    coordinates = Coordinates(maps, header["identities"], hidden=config.store.features == "hidden")
     lag = int(header["lag"]) if header["view"] == "time" else None
-    found = discover(stores, maps, lag=lag, hidden=hidden, n_clusters=n_clusters, seed=config.train.seed)
-    census = take_census(stores, n_clusters=found.n_clusters)
+    found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, seed=config.train.seed)
+    census = take_census(stores, n_clusters=found.n_clusters, by=by)
     clusters = populations(census, n_clusters=found.n_clusters, seed=config.train.seed)
+    if by != "species":
+        clusters.insert(1, "group", clusters["species"])
+        clusters["species"] = clusters["group"].map(found.species)
     rdf = _structure(readers, stores, found.n_clusters, config, tell)
     if rdf is not None:
         coordination = rdf.coordination()
@@ -82,13 +86,22 @@ def analyse(
     sentences = _summary(found, clusters, header)
     folder.note(
         summary=sentences,
-        kept={name: len(f.columns) if f.evidence.n_coordinates else 0 for name, f in found.by_species.items()},
-        clusters={name: asdict(f.evidence) for name, f in found.by_species.items()},
+        kept=_kept(found),
+        clusters={name: asdict(f.evidence) for name, f in found.by_group.items()},
         clusters_given=n_clusters,
     )
     for sentence in sentences:
         tell.say(sentence)
     redraw_map(folder, config.store.map_points, config.train.seed, tell)
+
+
+def _kept(found: Discovery) -> dict[str, int]:
+    """Count the coordinates of each species in which clusters were sought."""
+    kept: dict[str, int] = {}
+    for name, group in found.by_group.items():
+        of = found.species[name]
+        kept[of] = max(kept.get(of, 0), len(group.columns) if group.evidence.n_coordinates else 0)
+    return kept
 
 
 def _structure(
@@ -164,13 +177,14 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 
 def _summary(found: Discovery, clusters: pd.DataFrame, header: dict[str, object]) -> list[str]:
-    """Say what was found, one sentence a species and one a cluster."""
+    """Say what was found, one sentence a group of atoms and one a cluster."""
     sentences = []
-    for name, species in found.by_species.items():
-        sentences.append(f"{name}: {species.evidence.verdict}.")
-        if species.n_clusters == 1:
+    for name, group in found.by_group.items():
+        sentences.append(f"{name}: {group.evidence.verdict}.")
+        if group.n_clusters == 1:
             continue
-        for row in clusters[clusters["species"] == name].to_dict("records"):
+        mine = clusters[clusters.get("group", clusters["species"]) == name]
+        for row in mine.to_dict("records"):
             low, high = 100 * row["population_low"], 100 * row["population_high"]
             text = f"{name} cluster {row['cluster']}: {100 * row['population']:.3g} % of the {name} atoms"
             if np.isfinite(low + high):
@@ -185,7 +199,7 @@ def _summary(found: Discovery, clusters: pd.DataFrame, header: dict[str, object]
             if shell:
                 text += f"; first shell {', '.join(shell)}"
             sentences.append(text + ".")
-        between = 100 * (1 - clusters.loc[clusters["species"] == name, "population"].sum())
+        between = 100 * (1 - mine["population"].sum())
         if between >= _MENTIONED:
             sentences.append(
                 f"{name}: {between:.3g} % of the atoms are between clusters (membership below {SURE}); in lifetimes "

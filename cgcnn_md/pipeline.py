@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgcnn_md.config import Config, ReadConfig, make_config
+from cgcnn_md.config import Config, GroupBy, ReadConfig, make_config
 from cgcnn_md.errors import CgcnnMdError, InputError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, redraw_map
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.provenance import versions
 from cgcnn_md.readers import Reader, describe, open_systems
+from cgcnn_md.readers.identity import class_counts, strangers
 
 if TYPE_CHECKING:
     from cgcnn_md.nn import Model
@@ -122,6 +123,8 @@ def encode(
             loaded.encoder.to(resolve_device(config.train.device))
             for reader in readers:
                 loaded.codes(reader.species)
+                if strange := strangers(reader.identity.of(reader.targets), loaded.identities):
+                    tell.say(f"{reader.name}: {strange}")
             loaded.save(folder.model)
             _encode(loaded, readers, config, folder, tell)
             analyse(folder, readers, config, tell)
@@ -130,7 +133,9 @@ def encode(
         return folder.result()
 
 
-def cluster(out: str | Path, *, n: int | None = None, progress: Progress | None = None) -> Embedding:
+def cluster(
+    out: str | Path, *, n: int | None = None, group_by: GroupBy | None = None, progress: Progress | None = None
+) -> Embedding:
     """Find the clusters of a stored embedding again, with tables, figures and report.
 
     Parameters
@@ -138,12 +143,15 @@ def cluster(out: str | Path, *, n: int | None = None, progress: Progress | None 
     out
         Folder of an earlier run.
     n
-        Clusters per species; None lets the data decide.
+        Clusters per group; None lets the data decide.
+    group_by
+        Atoms among which clusters are sought: "species", "identity" or "type"; None as before.
     progress
         Where to say what happens; silent by default.
     """
     folder = OutFolder.reopen(out)
-    analyse(folder, folder.sources(), folder.config, folder.listen(progress or Silent()), n_clusters=n)
+    config = make_config(folder.config, {} if group_by is None else {"group_by": group_by})
+    analyse(folder, folder.sources(), config, folder.listen(progress or Silent()), n_clusters=n)
     return folder.result()
 
 
@@ -257,9 +265,12 @@ def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell:
         return model
     began = time.perf_counter()
     model = new_model(readers, config)
+    if told := class_counts([r.identity.of(r.targets) for r in readers], model.identities):
+        tell.say(told)
     records = train_model(readers, model, config, tell, folder=folder.path)
     best = max((r.validation for r in records), default=float("nan"))
     model.provenance = {
+        "identity": sorted({r.identity.source for r in readers} - {""}),
         "seed": config.train.seed, "validation_score": best, "epochs": len(records), **versions(),
         "source": [s for r in readers for s in r.sources],
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cgcnn_md.errors import InputError, StorageError, UsageError
-from cgcnn_md.store_layout import FEATURE, MEMBERSHIP, SPECIES, as_list, fill, layout, open_root, plain, put, saving
+from cgcnn_md.store_layout import (
+    ATOM,
+    FEATURE,
+    MEMBERSHIP,
+    SPECIES,
+    as_list,
+    fill,
+    layout,
+    open_root,
+    plain,
+    put,
+    saving,
+)
 
 SCHEMA_VERSION = 1
 
@@ -79,6 +92,7 @@ class Store:
         dtype: str = "float32",
         frame_numbers: ArrayLike,
         runs: ArrayLike,
+        labels: Mapping[str, ArrayLike] | None = None,
         attrs: Mapping[str, Any] | None = None,
         unit_frames: int,
     ) -> Store:
@@ -102,6 +116,8 @@ class Store:
             "float32" or "float16".
         frame_numbers, runs
             Number in its file and run of every frame, shape (n_frames,).
+        labels
+            What else is known of every atom, by name: "identity", "type"; texts of shape (n_atoms,).
         attrs
             What else to keep: lag, dt, source, hashes. Numbers that are not finite become null.
         unit_frames
@@ -136,6 +152,8 @@ class Store:
                 node.create_array(name, overwrite=True, **settings)
             fill(node, "atom_index", atoms)
             fill(node, "species", np.asarray(species_names, dtype=np.dtypes.StringDType()))
+            for name, values in (labels or {}).items():
+                put(node, name, np.asarray(values, dtype=np.dtypes.StringDType()), (ATOM,))
             fill(node, "frame_number", np.asarray(frame_numbers, dtype=np.int64))
             fill(node, "run", np.asarray(runs, dtype=np.int32))
             # last: a group without its version was never finished
@@ -184,6 +202,21 @@ class Store:
         if not names:
             raise InputError(f"{place}: holds no finished system; run embed again with --overwrite")
         return names
+
+    def groups(self, by: str) -> NDArray[np.str_]:
+        """Give the group of each atom by "species", "identity" or "type", each within a species, shape (n_atoms,).
+
+        Raises
+        ------
+        InputError
+            If the store does not hold what to group by.
+        """
+        if by == "species":
+            return self.species
+        if by not in self._group:
+            raise InputError(f"{self.path}: the input told no {by} of its atoms; wanted --group-by species")
+        labels = np.asarray(self._group[by][:].astype(object), dtype=np.str_)
+        return labels if by == "identity" else np.strings.add(np.strings.add(self.species, " "), labels)
 
     def write(self, first_frame: int, embedding: NDArray[Any], times: ArrayLike) -> None:
         """Write frames; fastest when they fill whole units.
@@ -257,6 +290,11 @@ class Store:
         """Add or change attributes; numbers that are not finite become null."""
         with saving(self.path, "attributes"):
             self._group.attrs.update(plain(attrs))
+
+    @cached_property
+    def identity(self) -> NDArray[np.str_]:
+        """Identity class of every atom, its species where the store holds none, shape (n_atoms,)."""
+        return self.groups("identity") if "identity" in self._group else self.species
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -112,6 +112,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         "--view", "space", "--epochs", "3", "--steps-per-epoch", "5", "--batch-atoms", "100",
         "--learning-rate", "0.01", "--validation", "0.2", "--seed", "7", "--device", "cpu", "--threads", "2",
         "--lag", "4", "--features", "8", "--dtype", "float16", "--map-points", "50",
+        "--group-by", "identity",
     )  # fmt: skip
     assert run("embed", "a.xtc", *flags, "-o", "OUT", "--resume", "--quiet") == 0
     got = config_of(pipeline).to_dict()
@@ -126,7 +127,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
             "view": "space", "lag": 4, "lag_ps": None, "epochs": 3, "steps_per_epoch": 5, "batch_atoms": 100,
             "learning_rate": 0.01, "validation": 0.2, "seed": 7, "device": "cpu", "threads": 2,
         },
-        "store": {"features": 8, "dtype": "float16", "map_points": 50},
+        "store": {"features": 8, "dtype": "float16", "map_points": 50, "group_by": "identity"},
     }  # fmt: skip
     assert pipeline.calls[0][2]["resume"] is True
 
@@ -160,13 +161,13 @@ def test_train_prints_the_model(pipeline: Recorder, capsys: pytest.CaptureFixtur
 
 
 def test_cluster_and_project_take_a_result(pipeline: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("cluster", "OUT", "-n", "3") == 0
+    assert run("cluster", "OUT", "-n", "3", "--group-by", "type") == 0
     assert run("project", "OUT", "--map-points", "9", "--seed", "1") == 0
     assert [(name, args) for name, args, _ in pipeline.calls] == [
         ("cluster", (Path("OUT"),)),
         ("project", (Path("OUT"),)),
     ]
-    assert pipeline.calls[0][2]["n"] == 3
+    assert (pipeline.calls[0][2]["n"], pipeline.calls[0][2]["group_by"]) == (3, "type")
     assert (pipeline.calls[1][2]["points"], pipeline.calls[1][2]["seed"]) == (9, 1)
     assert capsys.readouterr().out == "OUT\nOUT\n"
 

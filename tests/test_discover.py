@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_pairs_are_one_atom_one_lag_apart_in_one_run(store: Store) -> None:
-    now, later = sample_pairs([store], "H", 3, seed=1)
+    now, later, _ = sample_pairs([store], "H", 3, seed=1)
     assert len(now) == (4 + 2) * 3
     np.testing.assert_array_equal(later - now, np.broadcast_to([3.0, 0.0], now.shape))
     assert set(now[:, 1]) <= {1.0, 3.0, 5.0}
@@ -37,7 +37,7 @@ def test_pairs_are_one_atom_one_lag_apart_in_one_run(store: Store) -> None:
 
 def test_frames_that_are_missing_are_in_no_pair(store: Store) -> None:
     store.write(5, np.full((1, 6, 2), np.nan, dtype=np.float32), [np.nan])
-    now, later = sample_pairs([store], "O", 1)
+    now, later, _ = sample_pairs([store], "O", 1)
     assert np.isfinite(now).all()
     assert np.isfinite(later).all()
     assert sample_pairs([store], "O", 7) is None

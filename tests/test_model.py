@@ -21,8 +21,9 @@ def model() -> Model:
     made = Model.new(["Cl", "Na"], ModelConfig(k=8, width=16, layers=2), shortest=0.8, longest=5.0)
     rng = np.random.default_rng(0)
     for name in made.species:
-        made.maps[name] = KineticMap(rng.normal(size=16), rng.normal(size=(16, 3)), rng.random(3), rng.random(3))
+        made.maps[name] = KineticMap(rng.normal(size=(3, 16)), rng.normal(size=(16, 3)), rng.random(3), rng.random(3))
     made.lag, made.dt = 4, 0.5
+    made.identities = ("Cl", "Na", "Na(Cl)")
     return made
 
 
@@ -34,12 +35,12 @@ def test_a_saved_model_gives_the_same_embedding(model: Model, tmp_path: Path) ->
     results = []
     for one in (model, again):
         graph = one.graph(frame, targets, codes)
-        results.append(one.embed(one.features([graph]), graph.species))
+        results.append(one.embed(one.features([graph]), graph.target_species, np.arange(len(frame)) % 3))
     np.testing.assert_array_equal(*results)
     assert repr(again) == repr(model)
     maps, header = read_maps(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(maps["Na"].weights, model.maps["Na"].weights)
-    assert (header["lag"], header["dt"]) == (4, 0.5)
+    assert (header["lag"], header["dt"], header["identities"]) == (4, 0.5, ["Cl", "Na", "Na(Cl)"])
 
 
 def test_an_unknown_species_is_refused_by_name(model: Model) -> None:

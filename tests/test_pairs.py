@@ -14,6 +14,7 @@ from cgcnn_md.frame import Frame
 from cgcnn_md.graph import knn_graph
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives.views import jiggled, like_neighbours
+from cgcnn_md.readers.identity import Identity
 from cgcnn_md.training.moments import gather_moments
 from cgcnn_md.training.pairs import Anchor, PairSampler
 
@@ -27,6 +28,8 @@ class FakeReader:
         self._frames = [jiggled(first, 0.1, rng) for _ in range(sum(lengths))]
         self.runs = np.repeat(np.arange(len(lengths)), lengths)
         self.species = ("A", "B")
+        levels = np.stack([first.species, np.arange(n) % 3 + 2])
+        self.identity = Identity(("A", "B", "x", "y", "z"), levels.astype(np.int32), "bonds")
         self.targets = np.arange(n_targets or n)
         self.bad_frames: dict[int, str] = {}
         self.dt = 1.0
@@ -77,6 +80,20 @@ def test_both_ends_of_a_pair_are_the_same_atom(model: Model) -> None:
     batch = drawn.batch([Anchor(0, 1), Anchor(0, 4)], np.random.default_rng(0))
     for graph, rows in ((batch.first, batch.rows_first), (batch.second, batch.rows_second)):
         np.testing.assert_array_equal(graph.nodes[graph.rows[rows]], np.tile(reader.targets, 2))
+
+
+@pytest.mark.parametrize("view", ["time", "space"])
+def test_each_end_of_a_pair_has_its_class(model: Model, view: str) -> None:
+    model.identities = ("A", "B", "x", "z")
+    reader = FakeReader([12])
+    batch = sampler(reader, model, view).batch([Anchor(0, 1), Anchor(0, 4)], np.random.default_rng(0))
+    assert len(batch.classes)
+    ends = ((batch.first, batch.rows_first), (batch.second, batch.rows_second))
+    for end, (graph, rows) in enumerate(ends):
+        atoms = graph.nodes[graph.rows[rows]]
+        own = reader.identity.codes[:, atoms]
+        expected = [("A", "B")[s] if c == 3 else ("x", "", "z")[c - 2] for s, c in own.T]
+        assert [model.identities[c] for c in batch.classes[:, end]] == expected
 
 
 def test_moments_of_a_batch_do_not_depend_on_how_it_is_cut(model: Model) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import ase
 import ase.build
 import ase.io
+import MDAnalysis as mda
 import numba
 import numpy as np
 import pytest
@@ -46,6 +47,16 @@ class Stopper(Silent):
 
     def start(self, task: str, total: int) -> None:
         self.say(task)
+
+
+class Listener(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @pytest.fixture(autouse=True)
@@ -213,6 +224,62 @@ def test_stores_hidden_features_on_request(tmp_path: Path) -> None:
     assert result.embedding.shape == (8, 32, TINY["width"])
     assert result.stores()[0].attrs["content"] == "hidden features"
     assert set(result.clusters["species"]) == {"Cl", "Na"}
+
+
+def molecules(seed: int = 0, n: int = 20) -> mda.Universe:
+    """Make n molecules C-O and n C-N, of which the carbons are of two classes and one species."""
+    rng = np.random.default_rng(seed)
+    universe = mda.Universe.empty(4 * n, trajectory=True)
+    universe.add_TopologyAttr("elements", ["C", "O"] * n + ["C", "N"] * n)
+    universe.add_TopologyAttr("types", ["1", "2"] * n + ["1", "3"] * n)
+    universe.add_TopologyAttr("bonds", [(i, i + 1) for i in range(0, 4 * n, 2)])
+    first = np.argwhere(np.ones((5, 4, 4))) * 4.0
+    start = np.sort(rng.permutation(80)[: 2 * n])
+    atoms = (first[start][:, None] + np.array([[0.0, 0.0, 0.0], [1.4, 0.0, 0.0]])).reshape(-1, 3)
+    frames = atoms + rng.normal(0.0, 0.1, (8, *atoms.shape))
+    universe.load_new(frames.astype(np.float32), dimensions=np.array([20, 16, 16, 90, 90, 90], np.float32))
+    return universe
+
+
+def test_features_are_centred_by_identity_and_clusters_sought_across_it(tmp_path: Path) -> None:
+    said = Listener()
+    result = cgcnn_md.embed(molecules(), out=tmp_path / "out", progress=said, **TINY)
+    assert "identity classes: 2 from bonds (C 2); features are centred by them" in said.lines
+    store = result.stores()[0]
+    assert store.attrs["identity_from"] == "bonds"
+    identity = store.identity
+    carbons = store.species == "C"
+    assert len(set(identity[carbons])) == 2
+    assert {"O", "N"} < set(identity)
+    values = store.embedding(slice(0, 8))
+    for name in set(identity[carbons]):
+        np.testing.assert_allclose(values[:, identity == name].mean(axis=(0, 1)), 0.0, atol=0.2)
+    again = cgcnn_md.encode(tmp_path / "out", molecules(), out=tmp_path / "again")
+    np.testing.assert_allclose(again.embedding[:], values, atol=1e-5)
+    assert list(result.clusters["species"]) == sorted(result.clusters["species"])
+    assert "group" not in result.clusters
+
+
+def test_clusters_are_sought_in_the_groups_asked_for(tmp_path: Path) -> None:
+    result = cgcnn_md.embed(molecules(), out=tmp_path / "out", group_by="identity", features="hidden", **TINY)
+    groups = dict(zip(result.clusters["group"], result.clusters["species"], strict=False))
+    assert sorted(groups.values()) == ["C", "C", "N", "O"]
+    store = result.stores()[0]
+    for name in groups:
+        numbers = set(result.clusters.loc[result.clusters["group"] == name, "cluster"])
+        assert set(store.clusters(slice(0, 8))[:, store.identity == name].ravel()) <= numbers
+    by_type = pipeline.cluster(tmp_path / "out", group_by="type", n=2)
+    assert by_type.clusters["group"].tolist() == ["C 1", "C 1", "N 3", "N 3", "O 2", "O 2"]
+    assert by_type.clusters.groupby("group")["population"].sum().tolist() == pytest.approx([1.0, 1.0, 1.0])
+    assert "group" in pipeline.cluster(tmp_path / "out").clusters
+    assert "group" not in pipeline.cluster(tmp_path / "out", group_by="species").clusters
+    with pytest.raises(UsageError, match="group_by chain: wanted one of species, identity, type"):
+        pipeline.cluster(tmp_path / "out", group_by="chain")  # type: ignore[arg-type]
+
+
+def test_says_that_the_input_tells_no_types(made: Path) -> None:
+    with pytest.raises(InputError, match="the input told no type of its atoms; wanted --group-by species"):
+        pipeline.cluster(made, group_by="type")
 
 
 def test_redoes_clusters_and_map(made: Path) -> None:

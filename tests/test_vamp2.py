@@ -29,10 +29,26 @@ def test_being_of_a_species_is_no_slow_mode() -> None:
     offset = 50.0 * species[:, None]
     x, y = (torch.randn(4000, 4) + offset for _ in range(2))
     for _ in range(200):
-        score = objective(x, y, species)
+        score = objective(x, y, species, torch.stack([species, species], dim=1))
     assert float(score.detach()) < 0.05
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_being_of_a_class_is_no_slow_mode(mixed: bool) -> None:
+    torch.manual_seed(0)
+    objective = Vamp2(4, 5, n_out=2)
+    first = torch.arange(5).repeat(800)
+    classes = torch.stack([first, first.roll(1) if mixed else first], dim=1)
+    offset = 50.0 * torch.randn(5, 4)
+    x, y = (torch.randn(4000, 4) + offset[classes[:, end]] for end in range(2))
+    species = torch.zeros(4000, dtype=torch.long)
+    for _ in range(200):
+        score = objective(x, y, species, classes)
+    assert float(score.detach()) < 0.05
+    assert float(objective(x, y, species, torch.zeros_like(classes)).detach()) > 0.5
 
 
 def test_too_few_pairs_give_no_score() -> None:
     objective = Vamp2(4, 1, n_out=8)
-    assert float(objective(torch.randn(10, 4), torch.randn(10, 4), torch.zeros(10, dtype=torch.long)).detach()) == 0.0
+    none = torch.zeros(10, 2, dtype=torch.long)
+    assert float(objective(torch.randn(10, 4), torch.randn(10, 4), none[:, 0], none).detach()) == 0.0

@@ -21,7 +21,7 @@ class Census:
     name
         System; "" where there is only one.
     species
-        Species of every atom, shape (n_atoms,).
+        Species of every atom, or a group within it, shape (n_atoms,).
     frames
         Indices of the frames counted, those of done units that could be read, shape (n_done,).
     time
@@ -67,7 +67,7 @@ class Census:
 
 
 def take_census(
-    stores: Store | Iterable[Store], *, n_clusters: int | None = None, dt: float | None = None
+    stores: Store | Iterable[Store], *, n_clusters: int | None = None, dt: float | None = None, by: str = "species"
 ) -> list[Census]:
     """Count the labels of every done frame that could be read, once through each store.
 
@@ -82,6 +82,8 @@ def take_census(
         Clusters over all systems; None to take the highest label found.
     dt
         Time in ps from a frame to the next; None to take what each store says.
+    by
+        Groups of atoms in which clusters were sought, as in `Store.groups`; they stand for species in the counts.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def take_census(
     if n_clusters is None:
         tops = [int(s.clusters(frames).max(initial=-1)) for s in systems for frames in s.done_units()]
         n_clusters = max(tops, default=-1) + 1
-    return [_count(store, n_clusters, dt) for store in systems]
+    return [_count(store, n_clusters, dt, store.groups(by)) for store in systems]
 
 
 def step_time(store: Store) -> float:
@@ -104,9 +106,9 @@ def step_time(store: Store) -> float:
     return float(np.median(steps)) if len(steps) else float("nan")
 
 
-def _count(store: Store, n_clusters: int, dt: float | None) -> Census:
+def _count(store: Store, n_clusters: int, dt: float | None, groups: NDArray[np.str_]) -> Census:
     """Count one store."""
-    _, codes = np.unique(store.species, return_inverse=True)
+    _, codes = np.unique(groups, return_inverse=True)
     n_species = int(codes.max(initial=-1)) + 1
     joined = _joined(store)
     steps = _Steps(store.n_atoms, n_clusters)
@@ -128,7 +130,7 @@ def _count(store: Store, n_clusters: int, dt: float | None) -> Census:
     frames = np.asarray(kept, dtype=np.int64)
     return Census(
         name=store.name,
-        species=store.species,
+        species=groups,
         frames=frames,
         time=store.time[frames],
         number=store.frame_numbers[frames].astype(np.int64),

@@ -1,4 +1,4 @@
-"""From a stored embedding to clusters of every species, over all systems, and back into the store."""
+"""From a stored embedding to clusters of every group of atoms, over all systems, and back into the store."""
 
 from __future__ import annotations
 
@@ -20,48 +20,73 @@ _SAMPLE = 20_000  # points per species that clusters are sought in
 
 @dataclass(frozen=True, eq=False)
 class Discovery:
-    """Clusters of every species.
+    """Clusters of every group of atoms, by default of every species.
 
     Parameters
     ----------
-    by_species
-        What was found for each species, in the order of the cluster numbers.
+    by_group
+        What was found for each group, in the order of the cluster numbers.
     first
-        Number of each species' first cluster; numbers are global.
+        Number of each group's first cluster; numbers are global.
+    species
+        Species of each group.
     """
 
-    by_species: dict[str, SpeciesClusters]
+    by_group: dict[str, SpeciesClusters]
     first: dict[str, int]
+    species: dict[str, str]
 
     @property
     def n_clusters(self) -> int:
-        """Clusters of all species together."""
-        return sum(found.n_clusters for found in self.by_species.values())
+        """Clusters of all groups together."""
+        return sum(found.n_clusters for found in self.by_group.values())
 
     @property
     def widest(self) -> int:
-        """Clusters of the species that has most."""
-        return max((found.n_clusters for found in self.by_species.values()), default=0)
+        """Clusters of the group that has most."""
+        return max((found.n_clusters for found in self.by_group.values()), default=0)
 
 
-def slow_coordinates(values: NDArray[np.float32], mapping: KineticMap, *, hidden: bool) -> NDArray[np.float64]:
-    """Give the slow coordinates of stored atoms of one species, mapping raw features where those are stored."""
-    if hidden:
-        return mapping(values)
-    return np.asarray(values[:, : mapping.weights.shape[1]], dtype=np.float64)
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """Reads slow coordinates from what is stored.
+
+    Parameters
+    ----------
+    maps
+        Kinetic map of each species.
+    classes
+        Names of the identity classes whose means the maps hold.
+    hidden
+        Whether raw features are stored, which are still to be mapped.
+    """
+
+    maps: Mapping[str, KineticMap]
+    classes: Sequence[str] = ()
+    hidden: bool = False
+
+    def __call__(self, name: str, values: NDArray[np.float32], identity: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Give the slow coordinates of stored atoms of one species, shape (n, n_coordinates)."""
+        mapping = self.maps[name]
+        if not self.hidden:
+            return np.asarray(values[:, : mapping.weights.shape[1]], dtype=np.float64)
+        known, inverse = np.unique(identity, return_inverse=True)
+        return mapping(values, np.array([self.classes.index(name) for name in known])[inverse])
 
 
-def sample_species(
-    stores: Sequence[Store], name: str, *, size: int = _SAMPLE, seed: int = 0
-) -> tuple[NDArray[np.float32], Ints]:
-    """Draw atom-frames of one species evenly from all systems.
+def sample_group(
+    stores: Sequence[Store], name: str, *, by: str = "species", size: int = _SAMPLE, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.str_], Ints]:
+    """Draw atom-frames of one group evenly from all systems.
 
     Parameters
     ----------
     stores
         The systems.
     name
-        Species.
+        Group.
+    by
+        What groups are made by, as in `Store.groups`.
     size
         Atom-frames wanted.
     seed
@@ -69,18 +94,19 @@ def sample_species(
 
     Returns
     -------
-    values, when
-        Stored vectors, shape (n, n_features), and place in time of each in units of its run, shape (n,):
-        frames of different systems and runs are comparable.
+    values, identity, when
+        Stored vectors, shape (n, n_features), and of each the identity class and the place in time in units of its
+        run, shape (n,): frames of different systems and runs are comparable.
     """
     rng = np.random.default_rng(seed)
-    atoms = [np.flatnonzero(s.species == name) for s in stores]
+    atoms = [np.flatnonzero(s.groups(by) == name) for s in stores]
     total = sum(len(a) * s.n_frames for a, s in zip(atoms, stores, strict=True))
     share = min(1.0, size / max(total, 1))
-    values, when = [], []
+    values, identity, when = [], [], []
     for store, mine in zip(stores, atoms, strict=True):
         if len(mine) == 0:
             continue
+        classes = store.identity[mine]
         for frames in store.done_units():
             n_frames = frames.stop - frames.start
             picked = np.flatnonzero(rng.random(n_frames * len(mine)) < share)
@@ -91,26 +117,29 @@ def sample_species(
             drawn = block[frame, mine[atom]]
             good = np.isfinite(drawn).all(axis=1)
             values.append(drawn[good])
+            identity.append(classes[atom[good]])
             relative = (frame[good] + frames.start) * 1_000_000 // store.n_frames
             when.append(relative.astype(np.int64))
     if not values:
-        return np.zeros((0, stores[0].features), dtype=np.float32), np.zeros(0, dtype=np.int64)
-    return np.concatenate(values), np.concatenate(when)
+        return np.zeros((0, stores[0].features), dtype=np.float32), np.zeros(0, np.str_), np.zeros(0, dtype=np.int64)
+    return np.concatenate(values), np.concatenate(identity), np.concatenate(when)
 
 
 def sample_pairs(
-    stores: Sequence[Store], name: str, lag: int, *, size: int = _SAMPLE, seed: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Draw atoms of one species at two times, one lag apart, evenly from all systems; never across runs.
+    stores: Sequence[Store], name: str, lag: int, *, by: str = "species", size: int = _SAMPLE, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.str_]] | None:
+    """Draw atoms of one group at two times, one lag apart, evenly from all systems; never across runs.
 
     Parameters
     ----------
     stores
         The systems.
     name
-        Species.
+        Group.
     lag
         Stored frames between both ends.
+    by
+        What groups are made by, as in `Store.groups`.
     size
         Pairs wanted.
     seed
@@ -118,13 +147,13 @@ def sample_pairs(
 
     Returns
     -------
-    now, later
-        Stored vectors, each of shape (n, n_features); None where there is no pair.
+    now, later, identity
+        Stored vectors, each of shape (n, n_features), and identity class, shape (n,); None where there is no pair.
     """
     rng = np.random.default_rng(seed)
-    ends: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
+    now, later, identity = [], [], []
     for store in stores:
-        atoms = np.flatnonzero(store.species == name)
+        atoms = np.flatnonzero(store.groups(by) == name)
         done = np.zeros(store.n_frames + lag, dtype=np.bool_)
         for unit in store.done_units():
             done[unit] = True
@@ -134,113 +163,106 @@ def sample_pairs(
             continue
         n = min(size // len(stores), len(first) * len(atoms))
         frame, atom = np.sort(rng.choice(first, n)), rng.choice(atoms, n)
-        now, later = gather(store, frame, atom), gather(store, frame + lag, atom)
-        good = np.isfinite(now).all(axis=1) & np.isfinite(later).all(axis=1)
-        ends[0].append(now[good])
-        ends[1].append(later[good])
-    return (np.concatenate(ends[0]), np.concatenate(ends[1])) if ends[0] else None
+        ends = gather(store, frame, atom), gather(store, frame + lag, atom)
+        good = np.isfinite(ends[0]).all(axis=1) & np.isfinite(ends[1]).all(axis=1)
+        now.append(ends[0][good])
+        later.append(ends[1][good])
+        identity.append(store.identity[atom[good]])
+    return (np.concatenate(now), np.concatenate(later), np.concatenate(identity)) if now else None
 
 
 def discover(
-    stores: Sequence[Store], maps: Mapping[str, KineticMap], *, lag: int | None = None, hidden: bool = False,
+    stores: Sequence[Store], coordinates: Coordinates, *, lag: int | None = None, by: str = "species",
     n_clusters: int | None = None, seed: int = 0,
 ) -> Discovery:  # fmt: skip
-    """Find the clusters of every species in what is stored.
+    """Find the clusters of every group of atoms in what is stored.
 
     Parameters
     ----------
     stores
         The systems; clusters are common to all.
-    maps
-        Kinetic map of each species.
+    coordinates
+        Reads the slow coordinates.
     lag
         Lag in frames over which an atom should stay in its cluster; None where pairs were not made by time.
-    hidden
-        Whether raw features are stored in place of slow coordinates.
+    by
+        What groups are made by, as in `Store.groups`.
     n_clusters
-        Clusters per species; None lets the data decide.
+        Clusters per group; None lets the data decide.
     seed
         Seed of sample and clustering.
     """
-    by_species, first, at = {}, {}, 0
-    names = sorted(set().union(*(set(s.species.tolist()) for s in stores)))
-    for name in names:
-        values, when = sample_species(stores, name, seed=seed)
+    found: dict[str, SpeciesClusters] = {}
+    first, at = {}, 0
+    species = {g: s for store in stores for g, s in zip(store.groups(by).tolist(), store.species.tolist(), strict=True)}
+    for name in sorted(species):
+        values, identity, when = sample_group(stores, name, by=by, seed=seed)
         if len(values) == 0:
             continue
-        points = slow_coordinates(values, maps[name], hidden=hidden)
+        of = species[name]
         pairs = None
-        if lag is not None and (ends := sample_pairs(stores, name, lag, seed=seed)) is not None:
-            pairs = (
-                slow_coordinates(ends[0], maps[name], hidden=hidden),
-                slow_coordinates(ends[1], maps[name], hidden=hidden),
-            )
-        found = find_clusters(
-            points, maps[name].autocorrelation, when, pairs=pairs, n_clusters=n_clusters, seed=seed
+        if lag is not None and (ends := sample_pairs(stores, name, lag, by=by, seed=seed)) is not None:
+            pairs = coordinates(of, ends[0], ends[2]), coordinates(of, ends[1], ends[2])
+        found[name] = find_clusters(
+            coordinates(of, values, identity), coordinates.maps[of].autocorrelation, when, pairs=pairs,
+            n_clusters=n_clusters, seed=seed,
         )  # fmt: skip
-        by_species[name], first[name] = found, at
-        at += found.n_clusters
-    discovery = Discovery(by_species, first)
-    _order_by_population(discovery, stores, maps, hidden)
+        first[name] = at
+        at += found[name].n_clusters
+    discovery = Discovery(found, first, species)
+    _order_by_population(discovery, stores, coordinates, by)
     return discovery
 
 
-def _order_by_population(
-    discovery: Discovery, stores: Sequence[Store], maps: Mapping[str, KineticMap], hidden: bool
-) -> None:
-    """Store labels and memberships, the clusters of each species numbered by falling population."""
+def _order_by_population(discovery: Discovery, stores: Sequence[Store], coordinates: Coordinates, by: str) -> None:
+    """Store labels and memberships, the clusters of each group numbered by falling population."""
     counts = np.zeros(discovery.n_clusters, dtype=np.int64)
     for store in stores:
+        groups = store.groups(by)
         for frames in store.done_units():
-            labels, _ = label_block(discovery, store, store.embedding(frames), maps, hidden)
+            labels, _ = _label_block(discovery, store, groups, store.embedding(frames), coordinates)
             counts += np.bincount(labels[labels >= 0], minlength=len(counts))
     ranked: dict[str, Ints] = {}
-    for name, found in discovery.by_species.items():
+    for name, found in discovery.by_group.items():
         mine = slice(discovery.first[name], discovery.first[name] + found.n_clusters)
         ranked[name] = np.argsort(-counts[mine], kind="stable")
     for store in stores:
+        groups = store.groups(by)
         store.lay_out_membership(discovery.widest)
         for frames in store.done_units():
-            labels, chi = label_block(discovery, store, store.embedding(frames), maps, hidden, ranked)
+            labels, chi = _label_block(discovery, store, groups, store.embedding(frames), coordinates, ranked)
             store.write_clusters(frames.start, labels)
             if discovery.widest > 1:
                 store.write_membership(frames.start, chi)
 
 
-def label_block(
-    discovery: Discovery, store: Store, values: NDArray[np.float32], maps: Mapping[str, KineticMap], hidden: bool,
-    ranked: Mapping[str, Ints] | None = None,
+def _label_block(
+    discovery: Discovery, store: Store, groups: NDArray[np.str_], values: NDArray[np.float32],
+    coordinates: Coordinates, ranked: Mapping[str, Ints] | None = None,
 ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:  # fmt: skip
-    """Label a block of stored vectors.
+    """Label a block of stored vectors, shape (frames, n_atoms, n_features).
 
     Parameters
     ----------
-    discovery
-        What was found.
-    store
-        Whose atoms.
-    values
-        Stored vectors, shape (frames, n_atoms, n_features).
-    maps, hidden
-        As for `discover`.
+    discovery, store, groups, values, coordinates
+        What was found, whose atoms, the group of each, their vectors, and what reads these.
     ranked
-        Order in which the clusters of each species are numbered; None for the order in which they were found.
+        Order in which the clusters of each group are numbered; None for the order in which they were found.
 
     Returns
     -------
     labels, membership
-        Cluster of every atom, shape (frames, n_atoms), and membership in each cluster of its species, shape (frames,
-        n_atoms, `discovery.widest`), nan where its species has no such cluster.
+        Cluster of every atom, shape (frames, n_atoms), and membership in each cluster of its group, shape (frames,
+        n_atoms, `discovery.widest`), nan where its group has no such cluster.
     """
     labels = np.full(values.shape[:2], -1, dtype=np.int16)
     membership = np.full((*values.shape[:2], discovery.widest), np.nan, dtype=np.float32)
-    for name, found in discovery.by_species.items():
-        mine = np.flatnonzero(store.species == name)
+    for name, found in discovery.by_group.items():
+        mine = np.flatnonzero(groups == name)
         if len(mine) == 0:
             continue
         flat = values[:, mine].reshape(-1, values.shape[2])
-        points = slow_coordinates(flat, maps[name], hidden=hidden)
-        chi = found.membership(points)
+        chi = found.membership(coordinates(discovery.species[name], flat, np.tile(store.identity[mine], len(values))))
         if ranked is not None:
             chi = chi[:, ranked[name]]
         own = sure(np.nan_to_num(chi))

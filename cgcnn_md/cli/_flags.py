@@ -89,5 +89,11 @@ FLAGS: dict[str, Flag] = {
         "N|hidden",
     ),
     "dtype": Flag(("--dtype",), OUTPUT, "Number format of the stored embedding."),
+    "group_by": Flag(
+        ("--group-by",),
+        OUTPUT,
+        "Atoms among which clusters are sought: those of a species, of an identity class (place in the molecule), "
+        "or of a topology type.",
+    ),
     "map_points": Flag(("--map-points",), OUTPUT, "Atoms drawn in the 2-D map, over all frames."),
 }

@@ -8,6 +8,7 @@ import typer
 
 from cgcnn_md.cli._app import reporting
 from cgcnn_md.cli._options import Quiet, Result
+from cgcnn_md.config import GroupBy
 
 
 def cluster(
@@ -16,11 +17,15 @@ def cluster(
         int | None,
         typer.Option("-n", "--clusters", min=1, help="Clusters per species; default chosen by the data."),
     ] = None,
+    group_by: Annotated[
+        GroupBy | None,
+        typer.Option("--group-by", help="Atoms among which clusters are sought; default as before."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Cluster a stored embedding anew, with its table, figures and report; prints OUT."""
     from cgcnn_md import pipeline
 
     with reporting(quiet) as progress:
-        pipeline.cluster(out, n=n, progress=progress)
+        pipeline.cluster(out, n=n, group_by=group_by, progress=progress)
     print(out)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
@@ -22,7 +22,10 @@ from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.kinetic_map import MAP_ARRAYS, KineticMap
 from cgcnn_md.nn.encoder import Encoder
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from cgcnn_md.readers.identity import Identity
+
+FORMAT = 2
 _ENCODER, _MAP = "encoder.", "map."
 
 
@@ -59,6 +62,8 @@ class Model:
         Shape of graphs and network.
     shortest, longest
         Range of distances in Å that the network resolves.
+    identities
+        Names of the identity classes with a mean of their own, species first; what the encoder does not see.
     maps
         Kinetic map of each species that has one.
     lag, dt
@@ -74,11 +79,15 @@ class Model:
     config: ModelConfig
     shortest: float
     longest: float
+    identities: tuple[str, ...] = ()
     maps: dict[str, KineticMap] = field(default_factory=dict)
     lag: int = 1
     dt: float = float("nan")
     view: str = "time"
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.identities = self.identities or self.species
 
     @classmethod
     def new(cls, species: Sequence[str], config: ModelConfig, *, shortest: float, longest: float) -> Model:
@@ -113,6 +122,10 @@ class Model:
             raise SpeciesError(msg)
         return np.array([self.species.index(s) for s in species], dtype=np.int16)
 
+    def classes(self, identity: Identity) -> NDArray[np.int64]:
+        """Give each atom's class as a place in `identities`: its finest known one, or its species."""
+        return identity.finest(self.identities)
+
     def graph(
         self, frame: Frame, targets: NDArray[np.int64], codes: NDArray[np.int16], cells: CellList | None = None
     ) -> KnnGraph:
@@ -128,13 +141,15 @@ class Model:
         features: NDArray[np.float32] = self.encoder(batch_graphs(graphs)).float().cpu().numpy()
         return features
 
-    def embed(self, features: NDArray[np.float32], species: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Map features, shape (n_atoms, width), by each atom's species code to shape (n_atoms, n_features)."""
+    def embed(
+        self, features: NDArray[np.float32], species: NDArray[np.int16], classes: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """Map features, shape (n_atoms, width), by each atom's species and class to shape (n_atoms, n_features)."""
         out = np.zeros((len(features), self.n_features), dtype=np.float32)
         for name, mapping in self.maps.items():
             mine = species == self.species.index(name)
             if mine.any():
-                out[mine, : mapping.weights.shape[1]] = mapping(features[mine])
+                out[mine, : mapping.weights.shape[1]] = mapping(features[mine], classes[mine])
         return out
 
     def save(self, path: Path) -> None:
@@ -150,8 +165,8 @@ class Model:
             for key, value in asdict(mapping).items():
                 tensors[f"{_MAP}{name}.{key}"] = torch.from_numpy(np.ascontiguousarray(value))
         header = {
-            "format": FORMAT, "species": list(self.species), "config": asdict(self.config),
-            "shortest": self.shortest, "longest": self.longest, "maps": list(self.maps),
+            "format": FORMAT, "species": list(self.species), "identities": list(self.identities),
+            "config": asdict(self.config), "shortest": self.shortest, "longest": self.longest, "maps": list(self.maps),
             "lag": self.lag, "dt": self.dt, "view": self.view, "provenance": self.provenance,
         }  # fmt: skip
         save_tensors(path, tensors, {"cgcnn_md": json.dumps(header)})
@@ -194,6 +209,7 @@ def load_model(path: str | Path) -> Model:
     model.encoder.load_state_dict(weights)
     for name in header["maps"]:
         model.maps[name] = KineticMap(*(tensors[f"{_MAP}{name}.{key}"].numpy() for key in MAP_ARRAYS))
+    model.identities = tuple(header["identities"])
     model.lag, model.dt, model.view = header["lag"], header["dt"], header["view"]
     model.provenance = header["provenance"]
     return model

@@ -14,6 +14,7 @@ import numpy as np
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning
 from cgcnn_md.frame import Frame
 from cgcnn_md.readers.checks import box_kind, check_cell, check_positions
+from cgcnn_md.readers.identity import Identity
 from cgcnn_md.readers.selection import Layout
 from cgcnn_md.readers.source import RawFrame
 from cgcnn_md.readers.species import Species
@@ -66,6 +67,8 @@ class Reader:
         Gives raw frames of the environment atoms.
     layout, species, timeline
         Which atoms, of which species, in which frames.
+    identity
+        What each environment atom is in its molecule.
     skip_bad
         Whether iterating over the reader leaves out frames that cannot be read, with a warning.
     notes
@@ -97,6 +100,7 @@ class Reader:
         layout: Layout,
         species: Species,
         timeline: Timeline,
+        identity: Identity,
         *,
         skip_bad: bool = False,
         notes: Iterable[str] = (),
@@ -109,8 +113,10 @@ class Reader:
         self.environment_index = layout.environment
         self.atom_index = layout.atom_index
         self.names, self.resnames, self.resids = layout.names, layout.resnames, layout.resids
+        self.types = layout.types
         self.runs, self.frame_numbers = timeline.runs, timeline.numbers
         self.dt = timeline.dt
+        self.identity = identity
         self.notes: list[str] = list(dict.fromkeys(notes))
         self.bad_frames: dict[int, str] = {}
         self._decoder = decoder

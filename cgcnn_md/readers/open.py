@@ -11,7 +11,7 @@ import numpy as np
 
 from cgcnn_md.config import ReadConfig
 from cgcnn_md.errors import BadFrameError, CgcnnMdError, InputError, UsageError
-from cgcnn_md.readers import grouping, roles, selection, species, timeline, topology
+from cgcnn_md.readers import grouping, identity, roles, selection, species, timeline, topology
 from cgcnn_md.readers.base import Reader
 from cgcnn_md.readers.decoders import MemoryDecoder, WorkerDecoder
 from cgcnn_md.readers.prefetch import FrameWorker
@@ -204,6 +204,7 @@ def _assemble(
         _place(atoms, decoder)
     layout = selection.lay_out(atoms, found, config.select, config.environment, group)
     decoder.keep(layout.environment)
+    classes = identity.identify(atoms, np.where(found.dropped, "", found.labels.astype(str)))
     seen: dict[tuple[int, int], float | None] = {}
 
     def time_of(run: int, number: int) -> float | None:
@@ -213,9 +214,10 @@ def _assemble(
         return seen[run, number]
 
     line = timeline.build(lengths, has_time, time_of, config, decoder.paths)
-    everything = [*notes, *atoms.notes, *found.notes, *layout.notes, *line.notes]
+    everything = [*notes, *atoms.notes, *found.notes, *layout.notes, *line.notes, *filter(None, [classes.note])]
     skip = config.on_bad_frame == "skip"
-    reader = Reader(name, sources, decoder, layout, found, line, skip_bad=skip, notes=everything)
+    inside = classes.of(layout.environment)
+    reader = Reader(name, sources, decoder, layout, found, line, inside, skip_bad=skip, notes=everything)
     if not skip:
         # Truncation shows in the last frame of a run: better now than after an hour of training.
         for position in np.flatnonzero(np.diff(reader.runs, append=-1)):

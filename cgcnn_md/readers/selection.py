@@ -34,6 +34,8 @@ class Layout:
         Species code of every atom in the frame.
     species
         Names of the codes.
+    types
+        Of the targets; None where the topology holds none.
     notes
         What the user should know.
     """
@@ -45,6 +47,7 @@ class Layout:
     resids: NDArray[np.int64]
     codes: NDArray[np.int16]
     species: tuple[str, ...]
+    types: NDArray[Any] | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -120,6 +123,7 @@ def lay_out(
         topology.resids[chosen],
         codes.astype(np.int16),
         tuple(known.tolist()),
+        None if topology.types is None else topology.types[chosen],
         notes,
     )
 

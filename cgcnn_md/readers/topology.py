@@ -28,6 +28,8 @@ class Topology:
         Number of atoms.
     elements, masses, names, types, resnames
         One value an atom, or None where the file does not hold them.
+    bonds
+        Atoms of each bond that the file holds, shape (n_bonds, 2), or None.
     own
         Whether the Universe is ours to extend, not the user's.
     notes
@@ -41,6 +43,7 @@ class Topology:
     names: NDArray[Any] | None = None
     types: NDArray[Any] | None = None
     resnames: NDArray[Any] | None = None
+    bonds: NDArray[np.int64] | None = None
     own: bool = True
     notes: list[str] = field(default_factory=list)
 
@@ -118,6 +121,12 @@ def of_universe(universe: Any) -> Topology:
     topology = Topology(universe, len(universe.atoms), own=False)
     topology.elements, topology.names, topology.types = text("elements"), text("names"), text("types")
     topology.resnames, topology.masses = text("resnames"), values("masses")
+    if "bonds" in read:
+        held = universe._topology.bonds
+        pairs = [bond for bond, guessed in zip(held.values, held._guessed, strict=True) if not guessed]
+        ends = np.sort(np.array(pairs, dtype=np.int64).reshape(-1, 2), axis=1)
+        code = np.unique(ends[:, 0] * topology.n_atoms + ends[:, 1])  # a PDB names each bond twice
+        topology.bonds = np.stack(np.divmod(code, topology.n_atoms), axis=1)
     return topology
 
 

@@ -31,8 +31,10 @@ def cluster_table(clusters: pd.DataFrame) -> str:
     if len(clusters) == 0:
         return '<p class="note">No clusters were sought.</p>'
     neighbours = [str(c) for c in clusters.columns if str(c).startswith(_COORDINATION)]
-    heads = ["cluster", "species", "population", "lifetime", "atom-frames"]
+    grouped = "group" in clusters
+    heads = ["cluster", "species", *(["group"] if grouped else []), "population", "lifetime", "atom-frames"]
     heads += [f"{name.removeprefix(_COORDINATION)} neighbours" for name in neighbours]
+    whose = "group’s" if grouped else "species’"
     style = looks(clusters)
     rows = []
     for row in clusters.to_dict("records"):
@@ -40,6 +42,7 @@ def cluster_table(clusters: pd.DataFrame) -> str:
         cells = [
             f'<span class="chip" style="background:{style[number].colour}"></span>{number}',
             escape(str(row["species"])),
+            *([escape(str(row["group"]))] if grouped else []),
             population_text(row),
             escape(lifetime_text(row)),
             _count(row.get("n_atom_frames")),
@@ -49,7 +52,7 @@ def cluster_table(clusters: pd.DataFrame) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     return (
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-        '<p class="note">Population: share of the species’ atom-frames, with its 95 % interval. Lifetime: '
+        f'<p class="note">Population: share of the {whose} atom-frames, with its 95 % interval. Lifetime: '
         "mean stay of an atom; “at least” where none was seen to leave. Neighbours: mean number "
         "inside the first minimum of g(r); a dash where there is no clear first shell.</p>"
     )

@@ -117,9 +117,12 @@ def _score(model: Model, objective: Vamp2, batches: Sequence[PairBatch]) -> floa
     objective.eval()
     with torch.no_grad():
         ends = [pair_features(model, b) for b in batches]
-        species = torch.from_numpy(np.concatenate([b.species for b in batches]).astype(np.int64))
         x, y = (torch.cat([e[i] for e in ends]).float() for i in range(2))
-        score = float(objective(x, y, species.to(x.device)))
+        species, classes = (
+            torch.from_numpy(np.concatenate(of).astype(np.int64)).to(x.device)
+            for of in ([b.species for b in batches], [b.classes for b in batches])
+        )
+        score = float(objective(x, y, species, classes))
     objective.train()
     return score
 
@@ -185,7 +188,7 @@ def _optimise(
     settings = config.train
     if settings.epochs == 0:
         return []
-    objective = Vamp2(model.config.width, len(model.species)).to(device)
+    objective = Vamp2(model.config.width, len(model.identities)).to(device)
     parameters = [*model.encoder.parameters(), *objective.head.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * settings.steps_per_epoch)
@@ -205,8 +208,8 @@ def _optimise(
         for batch in sampler.random(rng, settings.steps_per_epoch):
             with mixed:
                 x, y = pair_features(model, batch)
-            species = torch.from_numpy(batch.species.astype(np.int64)).to(device)
-            score = objective(x.float(), y.float(), species)
+            species, classes = (torch.from_numpy(c.astype(np.int64)).to(device) for c in (batch.species, batch.classes))
+            score = objective(x.float(), y.float(), species, classes)
             optimiser.zero_grad()
             (-score).backward()
             torch.nn.utils.clip_grad_norm_(parameters, _CLIP)

@@ -29,14 +29,14 @@ def pair_features(model: Model, batch: PairBatch) -> tuple[torch.Tensor, torch.T
 
 @torch.no_grad()
 def gather_moments(model: Model, batches: Iterable[PairBatch]) -> dict[str, LaggedMoments]:
-    """Sum the lagged moments of the features, per species."""
+    """Sum the lagged moments of the features about the means of identity classes, per species."""
     moments: dict[str, LaggedMoments] = {}
     for batch in batches:
         x, y = (f.float().cpu().numpy() for f in pair_features(model, batch))
         for code in np.unique(batch.species):
             mine = batch.species == code
-            gathered = moments.setdefault(model.species[code], LaggedMoments(x.shape[1]))
-            gathered.add(x[mine], y[mine])
+            gathered = moments.setdefault(model.species[code], LaggedMoments(x.shape[1], len(model.identities)))
+            gathered.add(x[mine], y[mine], batch.classes[mine])
     return moments
 
 
@@ -47,7 +47,7 @@ def fit_maps(model: Model, sampler: PairSampler, n: int, *, max_nodes: int = _MA
     """
     train = gather_moments(model, sampler.spread(sampler.train, max_nodes))
     held = gather_moments(model, sampler.spread(sampler.held_out, max_nodes, seed=1))
-    none = LaggedMoments(model.config.width)
+    none = LaggedMoments(model.config.width, len(model.identities))
     return {name: fit_kinetic_map(train.get(name, none), held.get(name, none), n) for name in model.species}
 
 

@@ -43,6 +43,8 @@ class PairBatch:
         Places of the ends among the targets of each graph, each of shape (n_pairs,).
     species
         Species code of each pair, shape (n_pairs,).
+    classes
+        Identity class of both ends, as places in the model's table, shape (n_pairs, 2).
     """
 
     first: KnnGraph
@@ -50,6 +52,7 @@ class PairBatch:
     rows_first: Ints
     rows_second: Ints
     species: NDArray[np.int16]
+    classes: Ints
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class PairSampler:
         self.readers, self.model, self.view, self.lag = readers, model, view, lag
         self.batch_atoms = batch_atoms
         self.codes = [model.codes(r.species) for r in readers]
+        self.classes = [model.classes(r.identity) for r in readers]
         self._cache: OrderedDict[tuple[int, int], KnnGraph] = OrderedDict()
         self._cached = 0
         self._binned: OrderedDict[tuple[int, int], CellList] = OrderedDict()
@@ -135,8 +139,11 @@ class PairSampler:
                     break
                 self.block = max(int(self.block / (over * self.pieces) ** 1.5), _SMALLEST_BLOCK)
 
-    def _graphs(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> list[tuple[KnnGraph, KnnGraph]]:
-        """Build both views of each anchor; frames of a system are asked for together, so that reading overlaps."""
+    def _graphs(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> list[tuple[KnnGraph, KnnGraph, Ints]]:
+        """Build both views of each anchor, with the classes of the targets.
+
+        Frames of a system are asked for together, so that reading overlaps.
+        """
         wanted: dict[int, list[int]] = {}
         reach = [0, self.lag] if self.view == "time" else [0]
         keep_graphs = self.whole_frames and self.view != "noise"
@@ -163,7 +170,7 @@ class PairSampler:
                 near = ends[0].distance[:, 0]
                 moved = jiggled(here, JIGGLE * float(np.median(near)), rng)
                 ends.append(self.model.graph(moved, targets, self.codes[a.system]))
-            pairs.append((ends[0], ends[-1]))
+            pairs.append((ends[0], ends[-1], self.classes[a.system][targets]))
         return pairs
 
     def _bin(self, key: tuple[int, int], frames: dict[tuple[int, int], Frame]) -> None:
@@ -207,12 +214,13 @@ class PairSampler:
         """Build the batch of some anchors."""
         pairs = self._graphs(anchors, rng)
         first = batch_graphs([p[0] for p in pairs])
-        species = first.target_species
+        species, classes = first.target_species, np.concatenate([p[2] for p in pairs])
         if self.view == "space":
             a, b = like_neighbours(first, rng)
-            return PairBatch(first, first, a, b, species[a])
+            return PairBatch(first, first, a, b, species[a], np.stack([classes[a], classes[b]], axis=1))
         rows = np.arange(len(first.rows))
-        return PairBatch(first, batch_graphs([p[1] for p in pairs]), rows, rows, species)
+        both = np.stack([classes, classes], axis=1)
+        return PairBatch(first, batch_graphs([p[1] for p in pairs]), rows, rows, species, both)
 
     def random(self, rng: np.random.Generator, n_batches: int) -> Iterator[PairBatch]:
         """Draw training batches, every system as often as any other."""

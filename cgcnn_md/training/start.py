@@ -11,6 +11,7 @@ from cgcnn_md.config import Config
 from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.nn import Model
 from cgcnn_md.readers import Reader
+from cgcnn_md.readers.identity import choose_classes
 
 _SAMPLED_FRAMES = 5
 _SLACK = 0.8  # of the shortest distance seen: room for closer contacts in frames not looked at
@@ -22,7 +23,7 @@ def new_model(readers: Sequence[Reader], config: Config) -> Model:
     Parameters
     ----------
     readers
-        The systems; the species table is the union of theirs.
+        The systems; the species table is the union of theirs, and classes are those with atoms enough.
     config
         Settings; `config.train.seed` decides the weights.
     """
@@ -39,4 +40,6 @@ def new_model(readers: Sequence[Reader], config: Config) -> Model:
         shortest = config.model.cutoff / 10
     longest = max(longest, 1.5 * shortest)
     torch.manual_seed(config.train.seed)
-    return Model.new(species, config.model, shortest=max(_SLACK * shortest, 1e-3), longest=longest)
+    model = Model.new(species, config.model, shortest=max(_SLACK * shortest, 1e-3), longest=longest)
+    model.identities = choose_classes(species, [r.identity.of(r.targets) for r in readers])
+    return model
