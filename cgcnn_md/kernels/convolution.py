@@ -184,24 +184,49 @@ def _scratch(size: int) -> Tensor:
     return held[:size].zero_()
 
 
-class _FusedGatedSum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor, weight: Tensor) -> Tensor:
-        p, q, table = p.contiguous(), q.contiguous(), table.contiguous()
-        out = torch.empty(index.shape[0], p.shape[1] // 2)
-        ctx.save_for_backward(p, q, table, index, place, weight)
-        forward(*(x.detach().numpy() for x in (p, q, table, index, place, weight, out)))
-        return out
+_INPUTS = "Tensor p, Tensor q, Tensor table, Tensor index, Tensor place, Tensor weight"
+# operators of torch's own, so that torch.compile and torch.export keep the loops in their graphs
+torch.library.define("cgcnn_md::gated_sum", f"({_INPUTS}) -> Tensor")
+torch.library.define("cgcnn_md::gated_sum_backward", f"(Tensor g, {_INPUTS}) -> (Tensor, Tensor, Tensor)")
 
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        p, q, table, index, place, weight = ctx.saved_tensors
-        gp = torch.empty_like(p)
-        gq = _scratch(_CHUNKS * q.numel()).view(_CHUNKS, *q.shape)
-        gt = torch.zeros(_CHUNKS, *table.shape)
-        arrays = (grad_outputs[0].contiguous(), p, q, table, index, place, weight, gp, gq, gt)
-        backward(*(x.detach().numpy() for x in arrays))
-        return gp, gq.sum(dim=0), gt.sum(dim=0), None, None, None
+
+@torch.library.impl("cgcnn_md::gated_sum", "cpu")
+def _fused(*inputs: Tensor) -> Tensor:
+    p, q, table, index, place, weight = (x.detach().contiguous() for x in inputs)
+    out = torch.empty(index.shape[0], p.shape[1] // 2)
+    forward(*(x.numpy() for x in (p, q, table, index, place, weight, out)))
+    return out
+
+
+@torch.library.impl("cgcnn_md::gated_sum_backward", "cpu")
+def _fused_backward(*inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    g, p, q, table, index, place, weight = (x.detach().contiguous() for x in inputs)
+    gp = torch.empty_like(p)
+    gq = _scratch(_CHUNKS * q.numel()).view(_CHUNKS, *q.shape)
+    gt = torch.zeros(_CHUNKS, *table.shape)
+    backward(*(x.numpy() for x in (g, p, q, table, index, place, weight, gp, gq, gt)))
+    return gp, gq.sum(dim=0), gt.sum(dim=0)
+
+
+@torch.library.register_fake("cgcnn_md::gated_sum")  # type: ignore[untyped-decorator]
+def _shape(p: Tensor, _q: Tensor, _table: Tensor, index: Tensor, *_edges: Tensor) -> Tensor:
+    return p.new_empty(index.shape[0], p.shape[1] // 2)
+
+
+@torch.library.register_fake("cgcnn_md::gated_sum_backward")  # type: ignore[untyped-decorator]
+def _shapes_backward(_g: Tensor, p: Tensor, q: Tensor, table: Tensor, *_edges: Tensor) -> tuple[Tensor, ...]:
+    return tuple(x.new_empty(x.shape) for x in (p, q, table))
+
+
+def _remember(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001 (torch names them)
+    ctx.save_for_backward(*inputs)
+
+
+def _gradients(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+    return (*torch.ops.cgcnn_md.gated_sum_backward(g, *ctx.saved_tensors), None, None, None)
+
+
+torch.library.register_autograd("cgcnn_md::gated_sum", _gradients, setup_context=_remember)
 
 
 @cache
@@ -217,7 +242,7 @@ def gated_sum(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor,
     Cost: one pass over the edges, O(n_centres k W) operations and no memory per edge on a CPU.
     """
     if p.device.type == "cpu" and p.dtype == torch.float32:
-        return _FusedGatedSum.apply(p, q, table, index, place, weight)  # type: ignore[no-any-return, no-untyped-call]
+        return torch.ops.cgcnn_md.gated_sum(p, q, table, index, place, weight)  # type: ignore[no-any-return]
     if p.device.type == "cuda":
         return _compiled()(p, q, table, index, place, weight)
     return gated_sum_reference(p, q, table, index, place, weight)
