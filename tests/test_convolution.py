@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -39,10 +41,12 @@ def test_reference_gradients_equal_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda a, b, t: gated_sum_reference(a, b, t, index, place, weight), leaves)
 
 
-def test_extreme_logits_stay_finite() -> None:
-    p = torch.tensor([[200.0, -200.0, 100.0, -300.0]])
-    one, zero = torch.ones(1, 1), torch.zeros(1, 1)
-    args = (p, torch.zeros(1, 4), torch.zeros(8, 4), torch.zeros(1, 1, dtype=torch.int32), zero, one)
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_extreme_logits_stay_finite(k: int) -> None:
+    p = torch.cartesian_prod(torch.tensor([200.0, -200.0, 25.0]), torch.tensor([100.0, -300.0, -25.0]))
+    n = len(p)
+    index, place, one = torch.zeros(n, k, dtype=torch.int32), torch.zeros(n, k), torch.ones(n, k)
+    args = (p, torch.zeros(1, 2), torch.zeros(8, 2), index, place, one)
     torch.testing.assert_close(gated_sum(*args), gated_sum_reference(*args), atol=1e-5, rtol=1e-5)
 
 
@@ -72,12 +76,52 @@ def test_equals_pyg_cgconv() -> None:
 def test_mixed_precision_stays_near_single() -> None:
     torch.manual_seed(0)
     conv = GatedConv(16, shortest=0.5, longest=6.0)
-    v, index = torch.randn(30, 16), torch.randint(0, 30, (30, 8), dtype=torch.int32)
-    distance, weight = 0.5 + 5.5 * torch.rand(30, 8), torch.rand(30, 8)
-    single = conv(v, 30, index, distance, weight)
+    v, rest = torch.randn(30, 16), edges(30, 8)
+    single = conv(v, 30, *rest)
     with torch.autocast("cpu", dtype=torch.bfloat16):  # what training does on a GPU
-        mixed = conv(v, 30, index, distance, weight)
+        mixed = conv(v, 30, *rest)
     torch.testing.assert_close(mixed.float(), single, atol=0.1, rtol=0.05)
+
+
+def edges(n: int, k: int) -> tuple[torch.Tensor, ...]:
+    index = torch.randint(0, n, (n, k), dtype=torch.int32)
+    return index, 0.5 + 5.5 * torch.rand(n, k), torch.rand(n, k)
+
+
+def test_fused_is_an_operator_that_torch_can_trust() -> None:
+    p, q, table, *rest = random_problem(5, 8)
+    leaves = [x.requires_grad_() for x in (p, q, table)]
+    checks = torch.library.opcheck(torch.ops.cgcnn_md.gated_sum.default, (*leaves, *rest))
+    assert set(checks.values()) == {"SUCCESS"}
+    g, plain = torch.randn(p.shape[0], 8), [x.detach() for x in leaves]
+    checks = torch.library.opcheck(torch.ops.cgcnn_md.gated_sum_backward.default, (g, *plain, *rest))
+    assert set(checks.values()) == {"SUCCESS"}
+
+
+CPP = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from inside torch's compiler
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=CPP)])
+def test_compiled_whole_equals_eager(backend: str) -> None:
+    torch.manual_seed(0)
+    conv, v = GatedConv(16, shortest=0.5, longest=6.0), torch.randn(30, 16)
+    rest = (30, *edges(30, 8))
+    results = []
+    for form in (conv, torch.compile(conv, fullgraph=True, backend=backend)):
+        out = form(v, *rest)
+        results.append((out, *torch.autograd.grad(out.square().sum(), list(conv.parameters()))))
+    for compiled, eager in zip(*results, strict=True):
+        torch.testing.assert_close(compiled, eager, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_export_keeps_the_fused_operator() -> None:
+    conv, v = GatedConv(16, shortest=0.5, longest=6.0), torch.randn(30, 16)
+    rest = (30, *edges(30, 8))
+    exported = torch.export.export(conv, (v, *rest))
+    assert torch.ops.cgcnn_md.gated_sum.default in {node.target for node in exported.graph.nodes}
+    torch.testing.assert_close(exported.module()(v, *rest), conv(v, *rest))
 
 
 def test_table_reads_its_ends_outside_its_range() -> None:

@@ -31,10 +31,10 @@ _BLOCK = 64  # centres that a thread takes at a time
 _FASTMATH = {"contract", "nsz", "arcp", "nnan", "ninf"}
 _LOG2E = np.float32(1.4426950408889634)
 _MAGIC = np.float32(1.5 * 2**23 + 127)  # added, it rounds to whole numbers; 127 is the exponent's zero
-# minimax coefficients of 2**r on [-0.5, 0.5], relative error 2e-7
-_C1, _C2, _C3 = np.float32(0.69314718), np.float32(0.24022651), np.float32(0.05550327)
-_C4, _C5 = np.float32(0.00961834), np.float32(0.00133989)
-_ONE, _LIMIT = np.float32(1.0), np.float32(40.0)  # exp(2 * 40) is still a float32
+# minimax coefficients of 2**r on [-0.5, 0.5], relative error 3e-6
+_C1, _C2, _C3, _C4 = np.float32(0.69312419), np.float32(0.24024099), np.float32(0.05590643), np.float32(0.00958285)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_LIMIT = np.float32(20.0)  # exp(4 * 20) is still a float32
 
 
 def edge_terms(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,13 +102,25 @@ _float = _cast(types.int32, types.float32, ir.FloatType())
 
 
 @numba.njit(inline="always")
-def _exp_minus(x: Any) -> Any:
-    """Give exp(-x) in a form that compiles to vectors: 2^(n + r), n set as the exponent's bits, a polynomial of r."""
-    y = min(max(-x, -_LIMIT), _LIMIT) * _LOG2E
-    shifted = y + _MAGIC  # n ends up in the last bits
-    r = y - (shifted - _MAGIC)
+def _one_and_exp_minus(x: Any) -> Any:
+    """Give 1 + exp(-x) in a form that becomes vectors: 2^(n + r), n set as the exponent's bits, a polynomial of r."""
+    y = min(max(x, -_LIMIT), _LIMIT)
+    shifted = _MAGIC - y * _LOG2E  # n ends up in the last bits
+    r = -y * _LOG2E - (shifted - _MAGIC)
     power = _float(np.int32(_bits(shifted) << np.int32(23)))
-    return power * (_ONE + r * (_C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * _C5)))))
+    return _ONE + power * (_ONE + r * (_C1 + r * (_C2 + r * (_C3 + r * _C4))))
+
+
+@numba.njit(inline="always")
+def _knot(table: Any, place: Any) -> Any:
+    """Give the knot below a place, and the part of the way to the next."""
+    knot = min(np.int64(place), table.shape[0] - 2)
+    return knot, place - np.float32(knot)
+
+
+@numba.njit(inline="always")
+def _logit(p: Any, q: Any, table: Any, i: Any, j: Any, knot: Any, b: Any, f: Any) -> Any:
+    return p[i, f] + q[j, f] + table[knot, f] + b * (table[knot + 1, f] - table[knot, f])
 
 
 @numba.njit(parallel=True, cache=CACHE, fastmath=_FASTMATH)
@@ -119,20 +131,22 @@ def forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, out
     for block in numba.prange((n + _BLOCK - 1) // _BLOCK):
         for i in range(block * _BLOCK, min(n, (block + 1) * _BLOCK)):
             for f in range(width):
-                out[i, f] = np.float32(0.0)
-            for e in range(k):
-                w = weight[i, e]
-                if w == np.float32(0.0):
+                out[i, f] = _ZERO
+            for e1 in range(0, k, 2):  # two edges share a division and the loop over features
+                e2 = min(e1 + 1, k - 1)
+                w1, w2 = weight[i, e1], weight[i, e2] if e2 > e1 else _ZERO
+                if w1 == _ZERO and w2 == _ZERO:
                     continue
-                j = index[i, e]
-                knot = min(np.int64(place[i, e]), table.shape[0] - 2)
-                b = place[i, e] - np.float32(knot)
+                j1, j2 = index[i, e1], index[i, e2]
+                knot1, b1 = _knot(table, place[i, e1])
+                knot2, b2 = _knot(table, place[i, e2])
                 for f in range(width):
-                    h = width + f
-                    gate = p[i, f] + q[j, f] + table[knot, f] + b * (table[knot + 1, f] - table[knot, f])
-                    core = p[i, h] + q[j, h] + table[knot, h] + b * (table[knot + 1, h] - table[knot, h])
-                    # sigmoid(gate) * core * sigmoid(core) by one division
-                    out[i, f] += w * core / ((_ONE + _exp_minus(gate)) * (_ONE + _exp_minus(core)))
+                    core1 = _logit(p, q, table, i, j1, knot1, b1, width + f)
+                    core2 = _logit(p, q, table, i, j2, knot2, b2, width + f)
+                    # sigmoid(gate) * core * sigmoid(core) is core / below
+                    below1 = _one_and_exp_minus(_logit(p, q, table, i, j1, knot1, b1, f)) * _one_and_exp_minus(core1)
+                    below2 = _one_and_exp_minus(_logit(p, q, table, i, j2, knot2, b2, f)) * _one_and_exp_minus(core2)
+                    out[i, f] += (w1 * core1 * below2 + w2 * core2 * below1) / (below1 * below2)
 
 
 @numba.njit(parallel=True, cache=CACHE, fastmath=_FASTMATH)
@@ -145,20 +159,19 @@ def backward(
     for chunk in numba.prange(gq.shape[0]):
         for i in range(chunk * n // gq.shape[0], (chunk + 1) * n // gq.shape[0]):
             for f in range(2 * width):
-                gp[i, f] = np.float32(0.0)
+                gp[i, f] = _ZERO
             for e in range(k):
                 w = weight[i, e]
-                if w == np.float32(0.0):
+                if w == _ZERO:
                     continue
                 j = index[i, e]
-                knot = min(np.int64(place[i, e]), table.shape[0] - 2)
-                b = place[i, e] - np.float32(knot)
+                knot, b = _knot(table, place[i, e])
                 a = _ONE - b
                 for f in range(width):
                     h = width + f
-                    gate = p[i, f] + q[j, f] + table[knot, f] + b * (table[knot + 1, f] - table[knot, f])
-                    core = p[i, h] + q[j, h] + table[knot, h] + b * (table[knot + 1, h] - table[knot, h])
-                    from_gate, from_core = _ONE + _exp_minus(gate), _ONE + _exp_minus(core)
+                    core = _logit(p, q, table, i, j, knot, b, h)
+                    from_gate = _one_and_exp_minus(_logit(p, q, table, i, j, knot, b, f))
+                    from_core = _one_and_exp_minus(core)
                     both = _ONE / (from_gate * from_core)  # sigmoid(gate) * sigmoid(core)
                     up = w * g[i, f] * both
                     to_gate = up * core * (_ONE - both * from_core)
@@ -184,24 +197,49 @@ def _scratch(size: int) -> Tensor:
     return held[:size].zero_()
 
 
-class _FusedGatedSum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor, weight: Tensor) -> Tensor:
-        p, q, table = p.contiguous(), q.contiguous(), table.contiguous()
-        out = torch.empty(index.shape[0], p.shape[1] // 2)
-        ctx.save_for_backward(p, q, table, index, place, weight)
-        forward(*(x.detach().numpy() for x in (p, q, table, index, place, weight, out)))
-        return out
+_INPUTS = "Tensor p, Tensor q, Tensor table, Tensor index, Tensor place, Tensor weight"
+# operators of torch's own, so that torch.compile and torch.export keep the loops in their graphs
+torch.library.define("cgcnn_md::gated_sum", f"({_INPUTS}) -> Tensor")
+torch.library.define("cgcnn_md::gated_sum_backward", f"(Tensor g, {_INPUTS}) -> (Tensor, Tensor, Tensor)")
 
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        p, q, table, index, place, weight = ctx.saved_tensors
-        gp = torch.empty_like(p)
-        gq = _scratch(_CHUNKS * q.numel()).view(_CHUNKS, *q.shape)
-        gt = torch.zeros(_CHUNKS, *table.shape)
-        arrays = (grad_outputs[0].contiguous(), p, q, table, index, place, weight, gp, gq, gt)
-        backward(*(x.detach().numpy() for x in arrays))
-        return gp, gq.sum(dim=0), gt.sum(dim=0), None, None, None
+
+@torch.library.impl("cgcnn_md::gated_sum", "cpu")
+def _fused(*inputs: Tensor) -> Tensor:
+    p, q, table, index, place, weight = (x.detach().contiguous() for x in inputs)
+    out = torch.empty(index.shape[0], p.shape[1] // 2)
+    forward(*(x.numpy() for x in (p, q, table, index, place, weight, out)))
+    return out
+
+
+@torch.library.impl("cgcnn_md::gated_sum_backward", "cpu")
+def _fused_backward(*inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    g, p, q, table, index, place, weight = (x.detach().contiguous() for x in inputs)
+    gp = torch.empty_like(p)
+    gq = _scratch(_CHUNKS * q.numel()).view(_CHUNKS, *q.shape)
+    gt = torch.zeros(_CHUNKS, *table.shape)
+    backward(*(x.numpy() for x in (g, p, q, table, index, place, weight, gp, gq, gt)))
+    return gp, gq.sum(dim=0), gt.sum(dim=0)
+
+
+@torch.library.register_fake("cgcnn_md::gated_sum")  # type: ignore[untyped-decorator]
+def _shape(p: Tensor, _q: Tensor, _table: Tensor, index: Tensor, *_edges: Tensor) -> Tensor:
+    return p.new_empty(index.shape[0], p.shape[1] // 2)
+
+
+@torch.library.register_fake("cgcnn_md::gated_sum_backward")  # type: ignore[untyped-decorator]
+def _shapes_backward(_g: Tensor, p: Tensor, q: Tensor, table: Tensor, *_edges: Tensor) -> tuple[Tensor, ...]:
+    return tuple(x.new_empty(x.shape) for x in (p, q, table))
+
+
+def _remember(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001 (torch names them)
+    ctx.save_for_backward(*inputs)
+
+
+def _gradients(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+    return (*torch.ops.cgcnn_md.gated_sum_backward(g, *ctx.saved_tensors), None, None, None)
+
+
+torch.library.register_autograd("cgcnn_md::gated_sum", _gradients, setup_context=_remember)
 
 
 @cache
@@ -217,7 +255,7 @@ def gated_sum(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor,
     Cost: one pass over the edges, O(n_centres k W) operations and no memory per edge on a CPU.
     """
     if p.device.type == "cpu" and p.dtype == torch.float32:
-        return _FusedGatedSum.apply(p, q, table, index, place, weight)  # type: ignore[no-any-return, no-untyped-call]
+        return torch.ops.cgcnn_md.gated_sum(p, q, table, index, place, weight)  # type: ignore[no-any-return]
     if p.device.type == "cuda":
         return _compiled()(p, q, table, index, place, weight)
     return gated_sum_reference(p, q, table, index, place, weight)
