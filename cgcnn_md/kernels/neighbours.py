@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -210,9 +211,41 @@ class CellList:
         atoms = np.where(index >= 0, self.order[index], -1).astype(np.int32)
         return atoms[back], distance[back], radius[back]
 
+    def around(self, place: int, reach: float) -> tuple[Ints, Floats]:
+        """Gather the atoms around one, each once.
+
+        Parameters
+        ----------
+        place
+            Where to look from.
+        reach
+            Distance in Å within which none is missing.
+
+        Returns
+        -------
+        places, distance
+            Places, and distances in Å to the nearest image, each of shape (n_found,); some lie beyond the reach.
+        """
+        pbc = np.asarray(self.frame.pbc, dtype=np.bool_)
+        lines = []
+        for home, size, height, periodic in zip(
+            np.unravel_index(self.cell_of[place], self.grid), self.grid, self.heights, pbc, strict=True
+        ):
+            wide = min(math.ceil(reach / height), int(size))
+            line = np.arange(home - wide, home + wide + 1)
+            if periodic:
+                line = line % size if len(line) < size else np.arange(size)
+            lines.append(line[(line >= 0) & (line < size)])
+        cells = ((lines[0][:, None, None] * self.grid[1] + lines[1][:, None]) * self.grid[2] + lines[2]).ravel()
+        sizes = self.start[cells + 1] - self.start[cells]
+        places = np.arange(sizes.sum()) + np.repeat(self.start[cells] - np.cumsum(sizes) + sizes, sizes)
+        scaled = np.linalg.inv(self.cell).T @ (self.position[:, places] - self.position[:, [place]])
+        scaled[pbc] -= np.round(scaled[pbc])
+        return places, np.linalg.norm(self.cell.T @ scaled, axis=0)
+
 
 def finish_edges(
-    index: NDArray[np.int32], distance: Floats, radius: Floats, number: Ints
+    index: NDArray[np.int32], distance: Floats, radius: Floats, number: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
     """Turn what a search found into edges.
 
@@ -221,12 +254,13 @@ def finish_edges(
     index, distance, radius
         As `CellList.search` gives them.
     number
-        Node number of every place, shape (n_atoms,).
+        Node number of every place, from 1, shape (n_atoms,).
 
     Returns
     -------
     index, distance, weight
-        Node numbers, distances in Å and weights ``(1 - (d / r)^6)^2``, each of shape (n_centres, k); 0 where masked.
+        Node numbers from 0, distances in Å and weights ``(1 - (d / r)^6)^2``, each of shape (n_centres, k); 0 where
+        masked.
     """
     out = np.empty(index.shape, dtype=np.int32)
     length, weight = np.empty(index.shape, dtype=np.float32), np.empty(index.shape, dtype=np.float32)

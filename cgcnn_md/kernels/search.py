@@ -250,6 +250,19 @@ def far(
             distance[row, e] = math.sqrt(best[e]) if who[e] >= 0 else np.inf
 
 
+@numba.njit(cache=CACHE)
+def unseen(index: Any, number: Any) -> Any:
+    """Collect, each once, the neighbours that have no number yet; they get -1."""
+    found = np.empty(min(index.size, len(number)), np.int64)
+    n = 0
+    for i in index.flat:
+        if i >= 0 and number[i] == 0:
+            number[i] = -1
+            found[n] = i
+            n += 1
+    return found[:n]
+
+
 @_parallel
 def edges(index: Any, distance: Any, radius: Any, number: Any, out: Any, length: Any, weight: Any) -> None:
     """Finish edges: neighbours renumbered, distances, and weights ``(1 - (d / r)^6)^2``; all 0 where masked."""
@@ -263,6 +276,6 @@ def edges(index: Any, distance: Any, radius: Any, number: Any, out: Any, length:
             d = distance[row, e]
             q = min(d * d * scale, 1.0)
             fade = 1.0 - q * q * q
-            out[row, e] = number[index[row, e]]
+            out[row, e] = number[index[row, e]] - 1
             length[row, e] = d
             weight[row, e] = fade * fade

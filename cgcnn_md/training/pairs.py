@@ -154,9 +154,9 @@ class PairSampler:
         for a in anchors:
             targets = self.readers[a.system].targets
             if not self.whole_frames:
-                targets = compact_block(frames[a.system, a.frame], targets, self.block, rng)
                 for step in reach:
                     self._bin((a.system, a.frame + step), frames)
+                targets = compact_block(self._binned[a.system, a.frame], targets, self.block, rng)
             ends = [self._graph(a.system, a.frame + step, targets, frames, keep=keep_graphs) for step in reach]
             if self.view == "noise":
                 here = frames[a.system, a.frame]
