@@ -90,7 +90,8 @@ def training() -> list[dict[str, object]]:
         rows.append(
             {
                 "what": "training step", "atoms": n, "pairs": len(batch.rows_first), "ms": 1e3 * np.median(taken[1:]),
-                "ms, mean with frames": 1e3 * np.mean(taken[STEPS:]), "ms to read and bin one": 1e3 * np.median(frame_taken),
+                "ms, mean with frames": 1e3 * np.mean(taken[STEPS:]),
+                "ms to read and bin one": 1e3 * np.median(frame_taken),
             }
         )  # fmt: skip
     return rows
