@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.errors import BadFrameError
 from cgcnn_md.frame import Frame
+from cgcnn_md.graph import KnnGraph
 from cgcnn_md.nn import Model
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
@@ -96,55 +100,100 @@ def encode_system(
     species = codes[np.asarray(reader.species_codes)[reader.targets]]
     classes = model.classes(reader.identity)[reader.targets]
     todo = np.flatnonzero(~store.done)
-    progress.start(f"embedding {reader.name}", sum(store.unit(int(u)).stop - store.unit(int(u)).start for u in todo))
+    units = [store.unit(int(u)) for u in todo]
+    progress.start(f"embedding {reader.name}", sum(here.stop - here.start for here in units))
     skipped = 0
-    for unit in todo:
-        here = store.unit(int(unit))
-        block = np.full((here.stop - here.start, store.n_atoms, store.features), np.nan, dtype=np.float32)
-        times = np.full(len(block), np.nan)
-        try:
-            tables = codes, species, classes
-            skipped += _encode_unit(model, reader, here, block, times, tables, progress, hidden, skip)
-        except (BadFrameError, KeyboardInterrupt):
-            store.write(here.start, block, times)  # what was read stands; the unit is not done
-            raise
-        store.write(here.start, block, times)
-        store.mark_done(int(unit))
+    batches = _batches(model, reader, units, codes, skip=skip)
+    elsewhere = model.encoder.species.weight.device.type != "cpu"
+    if elsewhere:
+        batches = _ahead(batches)
+    with ThreadPoolExecutor(1) as writer, closing(batches):
+        saved: Future[None] = writer.submit(lambda: None)
+        for unit, here in zip(todo, units, strict=True):
+            block = np.full((here.stop - here.start, store.n_atoms, store.features), np.nan, dtype=np.float32)
+            times = np.full(len(block), np.nan)
+            try:
+                for batch in batches:
+                    _encode_batch(model, batch, here.start, block, times, (species, classes), progress, hidden=hidden)
+                    skipped += len(batch.bad)
+                    if batch.ends_unit:
+                        break
+            except (BadFrameError, KeyboardInterrupt):
+                writer.shutdown()
+                store.write(here.start, block, times)  # what was read stands; the unit is not done
+                raise
+            saved.result()  # one unit waits to be written, no more
+            saved = writer.submit(_save, store, int(unit), block, times)
+            if not elsewhere:
+                saved.result()  # beside the encoder it would only share its cores
+        saved.result()
     progress.finish()
     return skipped
 
 
-def _encode_unit(
-    model: Model, reader: Reader, here: slice, block: NDArray[np.float32], times: NDArray[np.float64],
-    tables: tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.int64]], progress: Progress, hidden: bool,
-    skip: bool,
-) -> int:  # fmt: skip
-    codes, species, classes = tables
-    waiting: list[tuple[int, Any]] = []
-    nodes = skipped = 0
+@dataclass
+class _Batch:
+    """Frames of one unit that are encoded together, and those between them that could not be read."""
 
-    def flush() -> None:
-        nonlocal nodes
-        if not waiting:
-            return
-        features = model.features([g for _, g in waiting])
-        n = len(waiting)
-        values = features if hidden else model.embed(features, np.tile(species, n), np.tile(classes, n))
-        block[[i for i, _ in waiting]] = values.reshape(len(waiting), -1, values.shape[1])
-        progress.advance(len(waiting), atoms=len(values))
-        waiting.clear()
-        nodes = 0
+    numbers: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    graphs: list[KnnGraph] = field(default_factory=list)
+    bad: list[BadFrameError] = field(default_factory=list)
+    ends_unit: bool = False
 
-    for number, frame in frames_or_holes(reader, range(here.start, here.stop), skip=skip):
+
+def _batches(
+    model: Model, reader: Reader, units: Sequence[slice], codes: NDArray[np.int16], *, skip: bool
+) -> Generator[_Batch, None, None]:  # fmt: skip
+    """Read the frames of all units in one go and build their graphs; a batch ends where its unit does."""
+    numbers = [number for here in units for number in range(here.start, here.stop)]
+    last = {here.stop - 1 for here in units}
+    batch = _Batch()
+    for number, frame in frames_or_holes(reader, numbers, skip=skip):
         if isinstance(frame, BadFrameError):
-            progress.say(f"skipped: {frame}")
-            skipped += 1
-            continue
-        graph = model.graph(frame, reader.targets, codes)
-        times[number - here.start] = frame.time
-        waiting.append((number - here.start, graph))
-        nodes += len(graph.nodes)
-        if nodes >= _BATCH_NODES:
-            flush()
-    flush()
-    return skipped
+            batch.bad.append(frame)
+        else:
+            batch.numbers.append(number)
+            batch.times.append(frame.time)
+            batch.graphs.append(model.graph(frame, reader.targets, codes))
+        batch.ends_unit = number in last
+        if batch.ends_unit or sum(len(g.nodes) for g in batch.graphs) >= _BATCH_NODES:
+            yield batch
+            batch = _Batch()
+
+
+def _ahead(batches: Generator[_Batch, None, None]) -> Generator[_Batch, None, None]:
+    """Make the next batch in a thread while the last is used.
+
+    For an encoder that is not on the CPU: two threads may not run compiled parallel loops at once on every machine, and
+    would only share its cores.
+    """
+    threads = numba.get_num_threads()  # is of this thread
+    with ThreadPoolExecutor(1, initializer=numba.set_num_threads, initargs=(threads,)) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
+
+
+def _encode_batch(
+    model: Model, batch: _Batch, start: int, block: NDArray[np.float32], times: NDArray[np.float64],
+    atoms: tuple[NDArray[np.int16], NDArray[np.int64]], progress: Progress, *, hidden: bool,
+) -> None:  # fmt: skip
+    """Encode a batch into the block of its unit, which starts at frame `start`; `atoms`: their species and classes."""
+    for error in batch.bad:
+        progress.say(f"skipped: {error}")
+    if not batch.graphs:
+        return
+    features = model.features(batch.graphs)
+    n = len(batch.graphs)
+    values = features if hidden else model.embed(features, np.tile(atoms[0], n), np.tile(atoms[1], n))
+    rows = np.array(batch.numbers) - start
+    block[rows] = values.reshape(len(rows), -1, values.shape[1])
+    times[rows] = batch.times
+    progress.advance(len(rows), atoms=len(values))
+
+
+def _save(store: Store, unit: int, block: NDArray[np.float32], times: NDArray[np.float64]) -> None:
+    store.write(store.unit(unit).start, block, times)
+    store.mark_done(unit)

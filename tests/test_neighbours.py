@@ -72,7 +72,7 @@ def test_edges_carry_the_weight_that_the_formula_says(n: int) -> None:
     cells = CellList.of(frame, 12)
     found = cells.search(12, cutoff=4.0)
     number = rng.permutation(n)
-    index, distance, weight = finish_edges(*found, number)
+    index, distance, weight = finish_edges(*found, (number + 1).astype(np.int32))
     masked = found[0] < 0
     assert masked.any()
     np.testing.assert_array_equal(index, np.where(masked, 0, number[found[0]]))

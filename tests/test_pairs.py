@@ -24,7 +24,8 @@ class FakeReader:
 
     def __init__(self, lengths: Sequence[int], n_targets: int | None = None, n: int = 30) -> None:
         rng = np.random.default_rng(0)
-        first = random_frame(rng, n=n)
+        first = random_frame(rng, n=n, length=9.0 * (n / 30) ** (1 / 3))
+        self.n_atoms = n
         self._frames = [jiggled(first, 0.1, rng) for _ in range(sum(lengths))]
         self.runs = np.repeat(np.arange(len(lengths)), lengths)
         self.species = ("A", "B")
@@ -119,3 +120,25 @@ def test_noise_pairs_are_made_of_one_frame(model: Model) -> None:
     batch = drawn.batch([Anchor(0, 0)], np.random.default_rng(0))
     moved = np.abs(np.subtract(*(g.distance[g.rows, 0] for g in (batch.first, batch.second))))
     assert 0.0 < moved.mean() < 1.0
+
+
+def test_blocks_of_a_jiggled_frame_share_it_until_the_next_is_taken(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    made = []
+
+    def counted(frame: Frame, amplitude: float, rng: np.random.Generator) -> Frame:
+        made.append(jiggled(frame, amplitude, rng))
+        return made[-1]
+
+    monkeypatch.setattr("cgcnn_md.training.pairs.jiggled", counted)
+    reader = FakeReader([4], n=700)
+    settings = {"view": "noise", "lag": 1, "batch_atoms": 500, "validation": 0.0}
+    drawn = PairSampler([reader], model, **settings)  # type: ignore[list-item, arg-type]
+    made.clear()
+    batch = drawn.batch([Anchor(0, 1)] * 3, np.random.default_rng(0))
+    assert len(made) == 1
+    assert not np.array_equal(batch.first.distance, batch.second.distance)
+    for _ in drawn.random(np.random.default_rng(1), 2):  # frames of this size are left after each step
+        pass
+    assert len(made) == 3

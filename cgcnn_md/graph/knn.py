@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.errors import InputError
 from cgcnn_md.frame import Floats, Frame, Ints
-from cgcnn_md.kernels.neighbours import CellList, complete_cell, finish_edges
+from cgcnn_md.kernels.neighbours import CellList, finish_edges
+from cgcnn_md.kernels.search import unseen
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ def knn_graph(
     Returns
     -------
     KnnGraph
-        Cost and size follow the targets and their surroundings, except for one pass that bins all atoms.
+        Cost and size follow the targets and their surroundings, once all atoms are binned.
 
     Raises
     ------
@@ -112,19 +112,15 @@ def knn_graph(
     n = len(frame)
     asked = np.arange(n) if targets is None else np.asarray(targets, dtype=np.int64)
     shell = np.sort(cells.place[asked])
-    number = np.full(n, -1, dtype=np.int64)  # place -> node
-    number[shell] = np.arange(len(shell))
+    number = np.zeros(n, dtype=np.int32)  # place -> node, from 1; what is never touched costs nothing
+    number[shell] = np.arange(1, len(shell) + 1)
     shells, found, sizes = [shell], [], [len(shell)]
     for _ in range(hops):
         if len(shell):
             rows = cells.search(k, cutoff=cutoff, places=None if len(shell) == n else shell)
             found.append(rows)
-            if sum(sizes) < n:
-                seen = np.unique(rows[0][rows[0] >= 0])
-                shell = seen[number[seen] < 0].astype(np.int64)
-            else:
-                shell = shell[:0]
-            number[shell] = np.arange(len(shell)) + sum(sizes)
+            shell = np.sort(unseen(rows[0], number)) if sum(sizes) < n else shell[:0]
+            number[shell] = np.arange(1, len(shell) + 1) + sum(sizes)
         shells.append(shell)
         sizes.append(len(shell))
     index, distance, radius = (
@@ -132,42 +128,5 @@ def knn_graph(
     )
     nodes = cells.order[np.concatenate(shells)]
     counts = tuple(int(c) for c in np.cumsum(sizes))
-    return KnnGraph(
-        nodes, frame.species[nodes], number[cells.place[asked]], counts, *finish_edges(index, distance, radius, number)
-    )
-
-
-def compact_block(frame: Frame, targets: Ints, size: int, rng: np.random.Generator) -> Ints:
-    """Choose target atoms that lie together, so that they share their surroundings.
-
-    Parameters
-    ----------
-    frame
-        Snapshot to choose in.
-    targets
-        Atoms to choose from.
-    size
-        Atoms wanted; all targets where there are no more.
-    rng
-        Chooses the place.
-
-    Returns
-    -------
-    Ints
-        The `size` targets nearest (through the periodic box) to a random one, sorted.
-
-    Raises
-    ------
-    InputError
-        If there is no target atom.
-    """
-    if len(targets) == 0:
-        msg = "0 target atoms, wanted at least 1; choose another selection"
-        raise InputError(msg)
-    if len(targets) <= size:
-        return targets
-    cell = complete_cell(frame.cell, frame.pbc)
-    frac = (frame.positions[targets] - frame.positions[targets[rng.integers(len(targets))]]) @ np.linalg.inv(cell)
-    frac[:, frame.pbc] -= np.round(frac[:, frame.pbc])
-    distance = np.linalg.norm(frac @ cell, axis=1)
-    return np.sort(targets[np.argpartition(distance, size)[:size]])
+    rows_asked = number[cells.place[asked]].astype(np.int64) - 1
+    return KnnGraph(nodes, frame.species[nodes], rows_asked, counts, *finish_edges(index, distance, radius, number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from cgcnn_md.errors import InputError
 from cgcnn_md.frame import Floats, Frame, Ints
-from cgcnn_md.kernels import search
+from cgcnn_md.kernels import binning, search
 
 _FULL = 0.36  # atoms in a cell per neighbour wanted: the ball that 27 such cells hold has half as many again
 _CROWDED = 2.0  # times more neighbours than that, as atoms see it, and cells are made smaller
@@ -67,9 +68,9 @@ class CellList:
     cell, grid, heights
         Box in Å, open directions filled; cells along each of its rows; distance in Å between a cell's faces.
     position
-        Wrapped positions in Å in cell order, shape (n_atoms, 3).
+        Wrapped positions in Å in cell order, shape (3, n_atoms).
     cell_of
-        Cell of each atom along each row, in cell order, shape (n_atoms, 3).
+        Cell of each atom, in cell order; the last row's cells lie side by side.
     start
         First place of every cell, and the end.
     order, place
@@ -81,7 +82,7 @@ class CellList:
     grid: Ints
     heights: Floats
     position: Floats
-    cell_of: Ints
+    cell_of: NDArray[np.int32]
     start: Ints
     order: Ints
     place: Ints
@@ -110,30 +111,32 @@ class CellList:
             raise InputError(msg)
         pbc = np.asarray(frame.pbc, dtype=np.bool_)
         cell = complete_cell(np.asarray(frame.cell, dtype=np.float64), pbc)
-        frac = positions @ np.linalg.inv(cell)
-        # periodic directions are wrapped; the others get a box just as long as the atoms reach
-        low = np.where(pbc, 0.0, frac.min(axis=0))
-        extent = np.where(pbc, 1.0, np.maximum(np.ptp(frac, axis=0) * (1 + 1e-9), _MIN_EXTENT))
-        cell = cell * extent[:, None]
-        frac = (frac - low) / extent
-        frac[:, pbc] -= np.floor(frac[:, pbc])
-        frac = np.where(frac >= 1.0, np.where(pbc, 0.0, np.nextafter(1.0, 0.0)), frac)
-        heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-        wanted = _FULL * (k + 1)
-        side = (wanted * abs(float(np.linalg.det(cell))) / len(frac)) ** (1 / 3)
-        for _ in range(2):
-            most = (_MOST_CELLS * len(frac) + 64) ** (1 / 3)
-            side = max(side, float(np.prod(heights)) ** (1 / 3) / most)
-            grid = np.clip(np.floor(heights / side), 1, 1024).astype(np.int64)
-            cell_of = np.minimum((frac * grid).astype(np.int64), grid - 1)
-            flat = (cell_of[:, 0] * grid[1] + cell_of[:, 1]) * grid[2] + cell_of[:, 2]
-            start, order, place = search.bin_atoms(flat, int(np.prod(grid)))
-            # how full the cells are that atoms sit in: a slab's are fuller than its box is on average
-            crowd = (float((np.diff(start) ** 2.0).sum()) / len(frac) - 1.0) / wanted
-            if crowd < _CROWDED:
-                break
-            side *= crowd ** (-1 / 3)
-        return cls(frame, cell, grid, heights / grid, (frac @ cell)[order], cell_of[order], start, order, place)
+        low = np.zeros(3)
+        if not pbc.all():  # open directions get a box just as long as the atoms reach
+            along = positions @ np.linalg.inv(cell)[:, ~pbc]
+            extent = np.maximum(np.ptp(along, axis=0) * (1 + 1e-9), _MIN_EXTENT)
+            cell[~pbc] *= extent[:, None]
+            low[~pbc] = along.min(axis=0) / extent
+        inverse = np.linalg.inv(cell)
+        heights = 1.0 / np.linalg.norm(inverse, axis=0)
+        n, wanted = len(positions), _FULL * (k + 1)
+        side = (wanted * abs(float(np.linalg.det(cell))) / n) ** (1 / 3)
+        flat, order, laid = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int64), np.empty((3, n))
+        with search.threads_for(n):
+            for _ in range(2):
+                most = (_MOST_CELLS * n + 64) ** (1 / 3)
+                side = max(side, float(np.prod(heights)) ** (1 / 3) / most)
+                grid = np.clip(np.floor(heights / side), 1, 1024).astype(np.int64)
+                binning.cell_numbers(positions, inverse, low, pbc, grid, flat)
+                start, place = binning.places(flat, int(np.prod(grid)))
+                # how full the cells are that atoms sit in: a slab's are fuller than its box is on average
+                crowd = (float((np.diff(start) ** 2.0).sum()) / n - 1.0) / wanted
+                if crowd < _CROWDED:
+                    break
+                side *= crowd ** (-1 / 3)
+            binning.lay_out(positions, inverse, low, pbc, cell, place, order, laid)
+        cell_of = np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start))
+        return cls(frame, cell, grid, heights / grid, laid, cell_of, start, order, place)
 
     def search(self, k: int, *, cutoff: float, places: Ints | None = None) -> tuple[NDArray[np.int32], Floats, Floats]:
         """Find the k nearest periodic images, all atoms being named by their places.
@@ -159,9 +162,9 @@ class CellList:
         index = np.empty((len(centres), k), dtype=np.int32)
         distance, radius = np.empty((len(centres), k)), np.empty(len(centres))
         grid, pbc = self.grid, np.asarray(self.frame.pbc, dtype=np.bool_)
-        home = (self.cell_of[centres, 0] * grid[1] + self.cell_of[centres, 1]) * grid[2] + self.cell_of[centres, 2]
+        home = self.cell_of[centres]
         first = np.flatnonzero(np.diff(home, prepend=-1, append=-1))
-        x, y, z = np.ascontiguousarray(self.position.T)
+        x, y, z = self.position
         reach = min(float(cutoff), float(self.heights.min()))
         with search.threads_for(len(centres)):
             search.near(
@@ -173,8 +176,8 @@ class CellList:
         rest = np.flatnonzero(radius < 0)
         with search.threads_for(len(rest)):
             search.far(
-                rest, centres, float(cutoff), self.position, self.start, self.cell_of, grid, self.cell, pbc,
-                self.heights, index, distance, radius,
+                rest, centres, float(cutoff), x, y, z, self.start, self.cell_of, grid, self.cell, pbc, self.heights,
+                index, distance, radius,
             )  # fmt: skip
         return index, distance, radius
 
@@ -208,9 +211,41 @@ class CellList:
         atoms = np.where(index >= 0, self.order[index], -1).astype(np.int32)
         return atoms[back], distance[back], radius[back]
 
+    def around(self, place: int, reach: float) -> tuple[Ints, Floats]:
+        """Gather the atoms around one, each once.
+
+        Parameters
+        ----------
+        place
+            Where to look from.
+        reach
+            Distance in Å within which none is missing.
+
+        Returns
+        -------
+        places, distance
+            Places, and distances in Å to the nearest image, each of shape (n_found,); some lie beyond the reach.
+        """
+        pbc = np.asarray(self.frame.pbc, dtype=np.bool_)
+        lines = []
+        for home, size, height, periodic in zip(
+            np.unravel_index(self.cell_of[place], self.grid), self.grid, self.heights, pbc, strict=True
+        ):
+            wide = min(math.ceil(reach / height), int(size))
+            line = np.arange(home - wide, home + wide + 1)
+            if periodic:
+                line = line % size if len(line) < size else np.arange(size)
+            lines.append(line[(line >= 0) & (line < size)])
+        cells = ((lines[0][:, None, None] * self.grid[1] + lines[1][:, None]) * self.grid[2] + lines[2]).ravel()
+        sizes = self.start[cells + 1] - self.start[cells]
+        places = np.arange(sizes.sum()) + np.repeat(self.start[cells] - np.cumsum(sizes) + sizes, sizes)
+        scaled = np.linalg.inv(self.cell).T @ (self.position[:, places] - self.position[:, [place]])
+        scaled[pbc] -= np.round(scaled[pbc])
+        return places, np.linalg.norm(self.cell.T @ scaled, axis=0)
+
 
 def finish_edges(
-    index: NDArray[np.int32], distance: Floats, radius: Floats, number: Ints
+    index: NDArray[np.int32], distance: Floats, radius: Floats, number: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
     """Turn what a search found into edges.
 
@@ -219,12 +254,13 @@ def finish_edges(
     index, distance, radius
         As `CellList.search` gives them.
     number
-        Node number of every place, shape (n_atoms,).
+        Node number of every place, from 1, shape (n_atoms,).
 
     Returns
     -------
     index, distance, weight
-        Node numbers, distances in Å and weights ``(1 - (d / r)^6)^2``, each of shape (n_centres, k); 0 where masked.
+        Node numbers from 0, distances in Å and weights ``(1 - (d / r)^6)^2``, each of shape (n_centres, k); 0 where
+        masked.
     """
     out = np.empty(index.shape, dtype=np.int32)
     length, weight = np.empty(index.shape, dtype=np.float32), np.empty(index.shape, dtype=np.float32)

@@ -18,6 +18,7 @@ from cgcnn_md.kernels import CACHE
 _BLOCK = 16  # cells that a thread takes at a time
 _A_LITTLE_MORE = 1.12  # of a squared distance
 _ROOM = 1024  # atoms that 27 cells hold before a buffer has to grow
+_RANKED = 128  # candidates; a power of two
 _WORTH_THREADS = 500  # fewer centres are done before other threads have woken up
 
 _parallel = numba.njit(cache=CACHE, parallel=True, fastmath={"contract", "nsz"})
@@ -39,40 +40,41 @@ def threads_for(n_centres: int) -> Iterator[None]:
 
 
 @numba.njit(cache=CACHE)
-def bin_atoms(cells: Any, n_cells: int) -> Any:
-    """Sort atoms by cell: start of every cell, the atoms in cell order, and each atom's place in it."""
-    start = np.zeros(n_cells + 1, np.int64)
-    for c in cells:
-        start[c + 1] += 1
-    for c in range(n_cells):
-        start[c + 1] += start[c]
-    fill = start[:-1].copy()
-    order = np.empty(len(cells), np.int64)
-    place = np.empty(len(cells), np.int64)
-    for i in range(len(cells)):
-        at = fill[cells[i]]
-        order[at] = i
-        place[i] = at
-        fill[cells[i]] = at + 1
-    return start, order, place
-
-
-@numba.njit(cache=CACHE)
-def _keep_best(found: Any, who: Any, n: int, best: Any, names: Any) -> int:
-    """Insert candidates into a sorted list of bounded length; give how many it holds."""
-    room = len(best)
-    held = 0
+def _rank(d2: Any, who: Any, n: int, best: Any, names: Any, single: Any, key: Any) -> int:
+    """Sort few candidates: each counts those before it, which needs no branch."""
     for a in range(n):
-        d2 = found[a]
-        if held == room and d2 >= best[room - 1]:
-            continue
-        at = held if held < room else room - 1
-        while at > 0 and best[at - 1] > d2:
+        single[a] = d2[who[a]]
+    for a in range(n):  # no two alike: the last bits tell the candidate
+        key[a] = (key[a] & -_RANKED) | a
+    for a in range(n):
+        before = np.int32(0)
+        for b in range(n):
+            before += np.int32(key[b] < key[a])
+        names[before] = who[a]
+    for a in range(n):  # what single precision, less those bits, could not tell apart
+        exact, name, at = d2[names[a]], names[a], a
+        while at > 0 and best[at - 1] > exact:
             best[at] = best[at - 1]
             names[at] = names[at - 1]
             at -= 1
-        best[at] = d2
-        names[at] = who[a]
+        best[at], names[at] = exact, name
+    return n
+
+
+@numba.njit(cache=CACHE)
+def _insert(d2: Any, who: Any, n: int, room: int, best: Any, names: Any) -> int:
+    """Insert candidates into a sorted list of bounded length; give how many it holds."""
+    held = 0
+    for a in range(n):
+        exact = d2[who[a]]
+        if held == room and exact >= best[room - 1]:
+            continue
+        at = held if held < room else room - 1
+        while at > 0 and best[at - 1] > exact:
+            best[at] = best[at - 1]
+            names[at] = names[at - 1]
+            at -= 1
+        best[at], names[at] = exact, who[a]
         if held < room:
             held += 1
     return held
@@ -101,9 +103,11 @@ def near(
     for block in numba.prange((n_cells + _BLOCK - 1) // _BLOCK):
         room = _ROOM
         bx, by, bz = np.empty(room), np.empty(room), np.empty(room)
-        d2, found = np.empty(room), np.empty(room)
+        d2 = np.empty(room)
         who, near = np.empty(room, np.int32), np.empty(room, np.int32)
-        best, names = np.empty(k + 1), np.empty(k + 1, np.int32)
+        best, names = np.empty(max(k + 1, _RANKED)), np.empty(max(k + 1, _RANKED), np.int32)
+        single = np.empty(_RANKED, np.float32)
+        key = single.view(np.int32)
         last = np.inf
         for g in range(block * _BLOCK, min(n_cells, (block + 1) * _BLOCK)):
             home_z = cells[g] % grid[2]
@@ -132,7 +136,7 @@ def near(
                             room = 2 * (n + high - low)
                             bx, by, bz = _grown(bx, room), _grown(by, room), _grown(bz, room)
                             who, near = _grown(who, room), np.empty(room, np.int32)
-                            d2, found = np.empty(room), np.empty(room)
+                            d2 = np.empty(room)
                         if dx == 0 and dy == 0 and dz == 0:
                             home = n - low
                         ox = sx * cell[0, 0] + sy * cell[1, 0] + sz * cell[2, 0]
@@ -155,18 +159,20 @@ def near(
                 inside = 0
                 while True:
                     for a in range(n):  # without a branch, which would be guessed wrong half of the time
-                        found[inside] = d2[a]
-                        near[inside] = who[a]
+                        near[inside] = a
                         inside += d2[a] < limit
                     if inside > k or limit == reach2:
                         break
                     limit, inside = reach2, 0
-                held = _keep_best(found, near, inside, best, names)
+                if inside <= _RANKED:
+                    held = _rank(d2, near, inside, best, names, single, key)
+                else:
+                    held = _insert(d2, near, inside, k + 1, best, names)
                 last = best[k] if held > k else np.inf
                 radius[row] = math.sqrt(last) if held > k else -1.0
                 for e in range(k):
                     if e < held:
-                        index[row, e] = names[e]
+                        index[row, e] = who[names[e]]
                         distance[row, e] = math.sqrt(best[e])
                     else:
                         index[row, e] = -1
@@ -175,8 +181,8 @@ def near(
 
 @_parallel
 def far(
-    rows: Any, centres: Any, cutoff: float, pos: Any, start: Any, cell_of: Any, grid: Any, cell: Any, pbc: Any,
-    heights: Any, index: Any, distance: Any, radius: Any,
+    rows: Any, centres: Any, cutoff: float, x: Any, y: Any, z: Any, start: Any, cell_of: Any, grid: Any, cell: Any,
+    pbc: Any, heights: Any, index: Any, distance: Any, radius: Any,
 ) -> None:  # fmt: skip
     """Look for the k best of some rows, shell by shell until the cells seen must hold them."""
     k = index.shape[1]
@@ -187,7 +193,7 @@ def far(
         i = centres[row]
         best = np.full(k + 1, cutoff2, np.float64)
         who = np.full(k + 1, -1, np.int64)
-        home = cell_of[i]
+        home = np.array([cell_of[i] // (grid[1] * grid[2]), cell_of[i] // grid[2] % grid[1], cell_of[i] % grid[2]])
         old = np.full(3, -1, np.int64)
         new = np.empty(3, np.int64)
         shell = 0
@@ -216,14 +222,12 @@ def far(
                         if sz != 0 and not pbc[2]:
                             continue
                         c = ((cx - sx * grid[0]) * grid[1] + cy - sy * grid[1]) * grid[2] + cz - sz * grid[2]
-                        ox = sx * cell[0, 0] + sy * cell[1, 0] + sz * cell[2, 0] - pos[i, 0]
-                        oy = sx * cell[0, 1] + sy * cell[1, 1] + sz * cell[2, 1] - pos[i, 1]
-                        oz = sx * cell[0, 2] + sy * cell[1, 2] + sz * cell[2, 2] - pos[i, 2]
+                        ox = sx * cell[0, 0] + sy * cell[1, 0] + sz * cell[2, 0] - x[i]
+                        oy = sx * cell[0, 1] + sy * cell[1, 1] + sz * cell[2, 1] - y[i]
+                        oz = sx * cell[0, 2] + sy * cell[1, 2] + sz * cell[2, 2] - z[i]
                         for s in range(start[c], start[c + 1]):
-                            x = pos[s, 0] + ox
-                            y = pos[s, 1] + oy
-                            z = pos[s, 2] + oz
-                            d2 = x * x + y * y + z * z
+                            ux, uy, uz = x[s] + ox, y[s] + oy, z[s] + oz
+                            d2 = ux * ux + uy * uy + uz * uz
                             if d2 >= best[k]:
                                 continue
                             if s == i and sx == 0 and sy == 0 and sz == 0:
@@ -246,6 +250,19 @@ def far(
             distance[row, e] = math.sqrt(best[e]) if who[e] >= 0 else np.inf
 
 
+@numba.njit(cache=CACHE)
+def unseen(index: Any, number: Any) -> Any:
+    """Collect, each once, the neighbours that have no number yet; they get -1."""
+    found = np.empty(min(index.size, len(number)), np.int64)
+    n = 0
+    for i in index.flat:
+        if i >= 0 and number[i] == 0:
+            number[i] = -1
+            found[n] = i
+            n += 1
+    return found[:n]
+
+
 @_parallel
 def edges(index: Any, distance: Any, radius: Any, number: Any, out: Any, length: Any, weight: Any) -> None:
     """Finish edges: neighbours renumbered, distances, and weights ``(1 - (d / r)^6)^2``; all 0 where masked."""
@@ -259,6 +276,6 @@ def edges(index: Any, distance: Any, radius: Any, number: Any, out: Any, length:
             d = distance[row, e]
             q = min(d * d * scale, 1.0)
             fade = 1.0 - q * q * q
-            out[row, e] = number[index[row, e]]
+            out[row, e] = number[index[row, e]] - 1
             length[row, e] = d
             weight[row, e] = fade * fade

@@ -130,10 +130,10 @@ class Model:
         self, frame: Frame, targets: NDArray[np.int64], codes: NDArray[np.int16], cells: CellList | None = None
     ) -> KnnGraph:
         """Build the graph of a frame's target atoms; `codes` translates the frame's species."""
-        own = replace(frame, species=codes[frame.species])
-        return knn_graph(
-            own, self.config.k, cutoff=self.config.cutoff, hops=self.config.layers, targets=targets, cells=cells
+        graph = knn_graph(
+            frame, self.config.k, cutoff=self.config.cutoff, hops=self.config.layers, targets=targets, cells=cells
         )
+        return replace(graph, species=codes[graph.species])
 
     @torch.no_grad()
     def features(self, graphs: Sequence[KnnGraph]) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ _SURROUNDINGS = 2.5  # what a batch of blocks may cost, in atoms updated a layer
 _SMALLEST_BLOCK = 100  # target atoms
 _WORTH_A_READ = 100_000  # atoms of a frame for each step that stays with it
 _LONGEST_STAY = 8  # steps
-_BINNED_BYTES = 150  # of a frame and its cells, an atom
+_BINNED_BYTES = 75  # of a frame and its cells, an atom
 _MOST_CUTS = 16  # blocks that are cut from one frame for a sum over all
 _MOST_FRAMES = 256  # of tiny systems; more cost time and no longer sharpen the score
 _STRETCH = 20  # lags that a stretch of time lasts at least
@@ -92,6 +92,7 @@ class PairSampler:
         self._cache: OrderedDict[tuple[int, int], KnnGraph] = OrderedDict()
         self._cached = 0
         self._binned: OrderedDict[tuple[int, int], CellList] = OrderedDict()
+        self._moved: OrderedDict[Anchor, CellList] = OrderedDict()
         self.train, self.held_out = self._split(validation)
         self.block = max(batch_atoms // len(readers), 500)
         self.pieces = 1
@@ -161,17 +162,24 @@ class PairSampler:
         for a in anchors:
             targets = self.readers[a.system].targets
             if not self.whole_frames:
-                targets = compact_block(frames[a.system, a.frame], targets, self.block, rng)
                 for step in reach:
                     self._bin((a.system, a.frame + step), frames)
+                targets = compact_block(self._binned[a.system, a.frame], targets, self.block, rng)
             ends = [self._graph(a.system, a.frame + step, targets, frames, keep=keep_graphs) for step in reach]
             if self.view == "noise":
-                here = frames[a.system, a.frame]
-                near = ends[0].distance[:, 0]
-                moved = jiggled(here, JIGGLE * float(np.median(near)), rng)
-                ends.append(self.model.graph(moved, targets, self.codes[a.system]))
+                moved = self._jiggled(a, frames[a.system, a.frame], ends[0], rng)
+                ends.append(self.model.graph(moved.frame, targets, self.codes[a.system], moved))
             pairs.append((ends[0], ends[-1], self.classes[a.system][targets]))
         return pairs
+
+    def _jiggled(self, anchor: Anchor, frame: Frame, graph: KnnGraph, rng: np.random.Generator) -> CellList:
+        """Move the atoms of a frame; blocks cut from a large one share that until `random` takes other frames."""
+        if self.whole_frames or anchor not in self._moved:
+            moved = jiggled(frame, JIGGLE * float(np.median(graph.distance[:, 0])), rng)
+            self._moved[anchor] = CellList.of(moved, self.model.config.k)
+            while len(self._moved) > len(self.readers):
+                self._moved.popitem(last=False)
+        return self._moved[anchor]
 
     def _bin(self, key: tuple[int, int], frames: dict[tuple[int, int], Frame]) -> None:
         """Have the atoms of a large frame in cells, and keep the last such frames for the blocks still to come."""
@@ -235,6 +243,7 @@ class PairSampler:
         for number in range(n_batches):
             if number % stay == 0:  # to read and bin a huge frame costs more than a step: several are cut from it
                 anchors = []
+                self._moved.clear()
                 for _ in range(self.per_batch() if self.whole_frames else len(systems)):
                     mine = systems[turn % len(systems)]
                     anchors += [mine[int(rng.integers(len(mine)))]] * self.pieces
