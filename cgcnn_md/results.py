@@ -273,7 +273,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     """Read a table whose species may be called NA."""
     import pandas as pd
 
-    names = {"species", "neighbour", "system"}
+    names = {"species", "group", "neighbour", "system"}
     columns = [str(c) for c in pd.read_csv(path, nrows=0).columns]
     return pd.read_csv(
         path,

@@ -33,7 +33,7 @@ class Identity:
     codes
         Class of each atom at each level, as places in `names`, shape (n_levels, n_atoms); level 0 is the species.
     source
-        What made the finer levels: "bonds", "residue and atom names", both, or "" where there are none.
+        What made the finer levels: "bonds", "names in residues", both, or "" where there are none.
     note
         What the user should know; "" for nothing.
     """
@@ -59,11 +59,11 @@ class Identity:
 
 
 def identify(topology: Topology, species: NDArray[np.str_]) -> Identity:
-    """Class the atoms of a topology by bonds where they have any, else by residue and name, else by species.
+    """Class the atoms of a topology by bonds where they have any, else by names in residues, else by species.
 
     Classes of bonds are colours of Weisfeiler and Leman, a level each round (B. Weisfeiler, A. Leman, 1968): atoms
-    are of one class if they are of one species and so are their neighbours, and theirs. Types are not looked at:
-    they may name an environment ("bulk", "surface").
+    are of one class if they are of one species and so are their neighbours, and theirs. Types and names of residues
+    are not looked at: they may name an environment ("bulk", "surface").
 
     Parameters
     ----------
@@ -81,15 +81,13 @@ def identify(topology: Topology, species: NDArray[np.str_]) -> Identity:
         note = "bonds are those of a crystal, not of molecules: they do not tell what an atom is"
         bonds = bonds[:0]
     bonded = np.bincount(bonds.ravel(), minlength=len(species)) > 0
-    named = _in_molecules(topology, kinds, own) & ~bonded
-    levels = [(kinds, own)]
-    if named.any():
-        levels.append(_by_name(topology, kinds, own, named))
+    base, named = _by_name(topology, kinds, own, ~bonded)
+    levels = [(kinds, own), *([base] if named else [])]
     if len(bonds):
         levels = [levels[0], *(_joined(bonded, found, levels[-1]) for found in _by_bonds(kinds, own, bonds))]
     place: dict[str, int] = {}
     codes = [np.array([place.setdefault(n, len(place)) for n in table], np.int32)[level] for table, level in levels]
-    told = ["bonds"] * bool(len(bonds)) + ["residue and atom names"] * bool(named.any())
+    told = ["bonds"] * bool(len(bonds)) + ["names in residues"] * named
     return Identity(tuple(place), np.stack(codes), " and ".join(told), note)
 
 
@@ -107,7 +105,8 @@ def choose_classes(species: Sequence[str], identities: Sequence[Identity]) -> tu
     -------
     tuple of str
         The species, then the finest classes with at least `FEWEST` atoms over all systems; none for a species of
-        which all atoms are of one class.
+        which all atoms are of one class, or that is classed by bonds in one system and not in another: the class
+        would be the system.
     """
     left = [np.ones(identity.codes.shape[1], dtype=np.bool_) for identity in identities]
     chosen: list[str] = []
@@ -122,7 +121,9 @@ def choose_classes(species: Sequence[str], identities: Sequence[Identity]) -> tu
         for i, identity in enumerate(identities):
             left[i] &= identity.finest(sorted(frequent)) < 0
     used = _classes_by_species(identities, (*species, *chosen))
-    kept = {name for classes in used.values() if len(classes) > 1 for name in classes}
+    ways = [_ways(identity) for identity in identities]
+    alike = {name for name in species if len({way[name] for way in ways if name in way}) == 1}
+    kept = {name for own, classes in used.items() if own in alike and len(classes) > 1 for name in classes}
     return (*species, *(name for name in chosen if name in kept))
 
 
@@ -174,6 +175,15 @@ def _classes_by_species(identities: Sequence[Identity], known: Sequence[str]) ->
     return found
 
 
+def _ways(identity: Identity) -> dict[str, frozenset[str]]:
+    """Tell by what the atoms of each species are classed: "(" for bonds, ":" for names, "" for neither."""
+    ways: dict[str, set[str]] = {}
+    for own, code in set(zip(identity.codes[0].tolist(), identity.codes[-1].tolist(), strict=True)):
+        name = identity.names[own]
+        ways.setdefault(name, set()).add(identity.names[code].removeprefix(name)[:1])
+    return {name: frozenset(found) for name, found in ways.items()}
+
+
 def _is_crystal(bonds: Ints, n_atoms: int) -> bool:
     """Tell a lattice of bonds: there, atoms have more than four neighbours that have further ones."""
     both = np.concatenate([bonds, bonds[:, ::-1]])
@@ -188,8 +198,7 @@ def _by_bonds(kinds: list[str], own: Ints, bonds: Ints) -> list[_Level]:
     A colour is a number made of the atom's own and the sum of its neighbours', each well mixed: it depends on
     nothing but the molecule, and needs no sorting.
     """
-    digest = [hashlib.blake2b(kind.encode(), digest_size=8).digest() for kind in kinds]
-    colour = np.array([int.from_bytes(d, "little") for d in digest], dtype=np.uint64)[own]
+    colour = _digests(kinds)[own]
     both = np.concatenate([bonds, bonds[:, ::-1]])
     atom, near = both[np.argsort(both[:, 0])].T
     levels: list[_Level] = []
@@ -207,26 +216,42 @@ def _by_bonds(kinds: list[str], own: Ints, bonds: Ints) -> list[_Level]:
     return levels
 
 
-def _in_molecules(topology: Topology, kinds: list[str], own: Ints) -> NDArray[np.bool_]:
+def _by_name(topology: Topology, kinds: list[str], own: Ints, free: NDArray[np.bool_]) -> tuple[_Level, bool]:
+    """Class free atoms by their name and all names in their residue, others by species; tell if any was.
+
+    The residue's own name is not looked at: it may name an environment ("ICE", "LIQ").
+    """
+    if topology.names is None:
+        return (kinds, own), False
+    texts, name = _table(str(text).strip() for text in topology.names)
+    residue = np.asarray(topology.universe.atoms.resindices)
+    named = free & _in_molecules(residue, name, kinds, own)
+    content = np.zeros(residue.max() + 1, dtype=np.uint64)
+    np.add.at(content, residue, _mixed(_digests(texts))[name])
+    tags = content[residue] & np.uint64(0xFFFFFFFF)
+    rows = zip(own.tolist(), name.tolist(), tags.tolist(), named.tolist(), strict=True)
+    level = _table(f"{kinds[k]}:{texts[n]}:{tag:08x}" if known else kinds[k] for k, n, tag, known in rows)
+    return level, bool(named.any())
+
+
+def _in_molecules(residue: Ints, name: Ints, kinds: list[str], own: Ints) -> NDArray[np.bool_]:
     """Tell which atoms are in residues that are molecules or parts of them.
 
-    Those are not where an atom is alone in its residue, or the residue is a piece of inorganic crystal, whose names
-    number its sites.
+    Those are not where an atom is alone in its residue, or shares its name with another, as where a writer puts the
+    whole box into one residue, or where the residue is a piece of inorganic crystal, whose names number its sites.
     """
-    if topology.names is None or topology.resnames is None:
-        return np.zeros(len(own), dtype=np.bool_)
-    residue = np.asarray(topology.universe.atoms.resindices)
     organic = np.array([kind in ("C", "H") or (kind != "" and names.element(kind) is None) for kind in kinds])
     size, found = np.bincount(residue), np.bincount(residue, weights=organic[own])
-    inside: NDArray[np.bool_] = ((size > 1) & (found > 0))[residue]
+    n_names = int(name.max()) + 1
+    distinct = np.bincount(np.unique(residue * n_names + name) // n_names, minlength=len(size))
+    inside: NDArray[np.bool_] = ((size > 1) & (found > 0) & (distinct == size))[residue]
     return inside
 
 
-def _by_name(topology: Topology, kinds: list[str], own: Ints, named: NDArray[np.bool_]) -> _Level:
-    """Class some atoms by residue and atom name, the others by species."""
-    rows = zip(own.tolist(), topology.resnames, topology.names, named.tolist(), strict=True)  # type: ignore[arg-type]
-    labels = (f"{kinds[k]}:{res.strip()}.{name.strip()}" if known else kinds[k] for k, res, name, known in rows)
-    return _table(labels)
+def _digests(texts: list[str]) -> NDArray[np.uint64]:
+    """Turn texts into 64-bit numbers, the same in any process."""
+    digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.array([int.from_bytes(digest, "little") for digest in digests], dtype=np.uint64)
 
 
 def _table(labels: Iterable[str]) -> _Level:

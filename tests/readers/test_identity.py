@@ -1,4 +1,4 @@
-"""Identity classes: from bonds, from residues and names, and from neither where they would be environments."""
+"""Identity classes: from bonds, from names in residues, and from neither where they would be environments."""
 
 from __future__ import annotations
 
@@ -116,6 +116,14 @@ def test_unknown_chemistry_falls_back_to_the_species_and_is_told() -> None:
     assert strangers(identify(system(2, [(0, 1)]), np.array(["C", "O"])), known) == ""
 
 
+def test_a_system_with_bonds_and_one_without_are_not_told_apart_by_that() -> None:
+    species, bonds = copies(CHAIN, butane(), FEWEST)
+    told = identify(system(len(species), bonds), species)
+    untold = identify(system(len(species)), species)
+    assert len(choose_classes(["C", "H"], [told, told])) == 2 + 4
+    assert choose_classes(["C", "H"], [told, untold]) == ("C", "H")
+
+
 def test_sites_without_mass_are_no_neighbours() -> None:
     plain = finest(identify(system(3, [(0, 1), (0, 2)]), np.array(["O", "H", "H"])))
     with_site = finest(identify(system(4, [(0, 1), (0, 2), (0, 3)]), np.array(["O", "H", "H", ""])))
@@ -137,20 +145,31 @@ def test_bonds_of_a_crystal_are_not_identities() -> None:
     assert identify(system(21, fluorides[1]), fluorides[0]).note == ""
 
 
-def test_residue_and_name_where_there_are_no_bonds() -> None:
-    names, species = ["C1", "C2", "O1", "NA"], ["C", "C", "O", "Na"]
-    top = system(4, names=names, resnames=["EOH", "ION"], residue=[0, 0, 0, 1])
-    identity = identify(top, np.array(species))
-    assert finest(identity) == ["C:EOH.C1", "C:EOH.C2", "O:EOH.O1", "Na"]
-    assert identity.source == "residue and atom names"
+def test_names_in_residues_where_there_are_no_bonds() -> None:
+    names = ["C1", "C2", "O1", "NA", "C1", "C2", "O1", "C1", "C2"]
+    residue = [0, 0, 0, 1, 2, 2, 2, 3, 3]
+    top = system(9, names=names, resnames=["ICE", "ION", "LIQ", "ETH"], residue=residue)
+    identity = identify(top, np.array(["C", "C", "O", "Na", "C", "C", "O", "C", "C"]))
+    labels = finest(identity)
+    assert labels[:3] == labels[4:7]  # what a residue is called does not matter
+    assert labels[3] == "Na"
+    assert [label.rpartition(":")[0] for label in labels[:3]] == ["C:C1", "C:C2", "O:O1"]
+    assert len(set(labels)) == 3 + 1 + 2
+    assert identity.source == "names in residues"
 
 
 def test_atoms_without_bonds_go_by_name_where_others_have_some() -> None:
     top = system(5, [(0, 1)], names=["SG", "SG", "OW", "HW1", "HW2"], resnames=["CYS", "SOL"], residue=[0, 0, 1, 1, 1])
     identity = identify(top, np.array(["S", "S", "O", "H", "H"]))
-    assert identity.source == "bonds and residue and atom names"
-    assert finest(identity)[2:] == ["O:SOL.OW", "H:SOL.HW1", "H:SOL.HW2"]
+    assert identity.source == "bonds and names in residues"
+    assert [label[:5] for label in finest(identity)[2:]] == ["O:OW:", "H:HW1", "H:HW2"]
     assert len(identity.codes) == 11
+
+
+def test_a_box_in_one_residue_is_no_molecule() -> None:
+    names = ["C", "H", "H", "C", "H", "H"]
+    identity = identify(system(6, names=names, resnames=["MOL"], residue=[0] * 6), np.array(names))
+    assert set(finest(identity)) == {"C", "H"}
 
 
 def test_names_of_crystal_sites_are_not_identities() -> None:
