@@ -20,7 +20,7 @@ from racing import arguments, liquid, race, report
 from cgcnn_md.config import Config, ReadConfig
 from cgcnn_md.embedding import encode_system
 from cgcnn_md.kernels.neighbours import CellList
-from cgcnn_md.objectives import Vamp2
+from cgcnn_md.objectives.vamp2 import Vamp2
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Silent
 from cgcnn_md.readers import open_systems

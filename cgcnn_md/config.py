@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from cgcnn_md.errors import UsageError
 
-View = Literal["auto", "time", "space", "noise"]
+VIEWS = ("time", "space", "noise")
 GroupBy = Literal["species", "identity", "type"]
 
 
@@ -77,8 +77,11 @@ class TrainConfig:
 
     Parameters
     ----------
+    objective
+        What is made large: "vamp2", "vicreg" or "infonce".
     view
-        What makes a pair: "time", "space", "noise", or "auto" for time where there are frames enough.
+        What makes a pair: "time", "space", "noise", several joined by "+", or "auto" for time where there are frames
+        enough.
     lag
         Lag in frames; None lets the data choose.
     lag_ps
@@ -95,13 +98,16 @@ class TrainConfig:
         Share of the frames that is held out: contiguous blocks, the ends of up to three stretches of each run.
     seed
         Seed of weights and sampling.
+    seeds
+        Starts that are tried for two epochs; the best on held-out time is trained on.
     device
         "auto", "cpu", "cuda" or any torch device.
     threads
         CPU threads; None for all.
     """
 
-    view: View = "auto"
+    objective: Literal["vamp2", "vicreg", "infonce"] = "vamp2"
+    view: str = "auto"
     lag: int | None = None
     lag_ps: float | None = None
     epochs: int = 12
@@ -110,6 +116,7 @@ class TrainConfig:
     learning_rate: float = 3e-3
     validation: float = 0.3
     seed: int = 0
+    seeds: int = 2
     device: str = "auto"
     threads: int | None = None
 
@@ -185,13 +192,18 @@ def _check(config: Config) -> None:
         "layers": config.model.layers, "batch_atoms": config.train.batch_atoms,
         "steps_per_epoch": config.train.steps_per_epoch, "learning_rate": config.train.learning_rate,
         "lag": config.train.lag or 1, "lag_ps": config.train.lag_ps or 1, "step": config.read.step or 1,
-        "dt": config.read.dt or 1, "map_points": config.store.map_points,
+        "dt": config.read.dt or 1, "seeds": config.train.seeds, "map_points": config.store.map_points,
         "features": 1 if config.store.features == "hidden" else config.store.features,
     }  # fmt: skip
     for name, value in positive.items():
         if not value > 0:
             msg = f"{name} {value}: wanted a number above 0"
             raise UsageError(msg)
+    unknown = set(config.train.view.split("+")) - {*VIEWS}
+    if config.train.view != "auto" and unknown:
+        wanted = f"auto, or {', '.join(VIEWS)} joined by '+'"
+        msg = f"view '{config.train.view}': no view {', '.join(sorted(unknown))}; wanted {wanted}"
+        raise UsageError(msg)
     if config.train.epochs < 0 or not 0 <= config.train.validation < 1:
         msg = f"epochs {config.train.epochs}, validation {config.train.validation}: wanted >= 0, and a share in [0, 1)"
         raise UsageError(msg)

@@ -69,7 +69,7 @@ def analyse(
     tell.say("seeking clusters")
     by = config.store.group_by
     coordinates = Coordinates(maps, header["identities"], hidden=config.store.features == "hidden")
-    lag = int(header["lag"]) if header["view"] == "time" else None
+    lag = int(header["lag"]) if str(header["view"]).startswith("time") else None
     found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, seed=config.train.seed)
     census = take_census(stores, n_clusters=found.n_clusters, by=by)
     clusters = populations(census, n_clusters=found.n_clusters, seed=config.train.seed)
@@ -205,6 +205,6 @@ def _summary(found: Discovery, clusters: pd.DataFrame, header: dict[str, object]
                 f"{name}: {between:.3g} % of the atoms are between clusters (membership below {SURE}); in lifetimes "
                 "they count with the cluster they were in last."
             )
-    if header["view"] != "time":
+    if not str(header["view"]).startswith("time"):
         sentences.append(f"Pairs were made by view '{header['view']}', not by time: no timescale follows from them.")
     return sentences

@@ -254,7 +254,8 @@ def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell:
     """Train, or take the model that an earlier try has left."""
     from cgcnn_md.nn import load_model
     from cgcnn_md.training import new_model, train_model
-    from cgcnn_md.training.loop import CHECKPOINT, resolve_device, use_threads
+    from cgcnn_md.training.loop import resolve_device, use_threads
+    from cgcnn_md.training.trainer import CHECKPOINT
 
     use_threads(config.train.threads)
     _announce_compiling(tell)

@@ -270,7 +270,7 @@ def test_clusters_are_sought_in_the_groups_asked_for(tmp_path: Path) -> None:
         assert set(store.clusters(slice(0, 8))[:, store.identity == name].ravel()) <= numbers
     by_type = pipeline.cluster(tmp_path / "out", group_by="type", n=2)
     assert by_type.clusters["group"].tolist() == ["C 1", "C 1", "N 3", "N 3", "O 2", "O 2"]
-    assert by_type.clusters.groupby("group")["population"].sum().tolist() == pytest.approx([1.0, 1.0, 1.0])
+    assert by_type.clusters.groupby("group")["population"].sum().tolist() == pytest.approx([1.0, 1.0, 1.0], abs=0.02)
     assert "group" in pipeline.cluster(tmp_path / "out").clusters
     assert "group" not in pipeline.cluster(tmp_path / "out", group_by="species").clusters
     with pytest.raises(UsageError, match="group_by chain: wanted one of species, identity, type"):

@@ -60,11 +60,13 @@ FLAGS: dict[str, Flag] = {
     "width": Flag(("--width",), MODEL, "Hidden features per atom."),
     "layers": Flag(("--layers",), MODEL, "Gated convolutions: how many hops an atom sees."),
     # TrainConfig
+    "objective": Flag(("--objective",), TRAINING, "What training makes large, on pairs of views of the same atom."),
     "view": Flag(
         ("--view",),
         TRAINING,
         "What makes a pair: the same atom one lag later (time), a neighbour of the same species (space), "
-        "the same atom with jiggled coordinates (noise); auto takes time where there are frames enough.",
+        "the same atom with jiggled coordinates (noise), or several joined by '+'; auto takes time where there are "
+        "frames enough.",
     ),
     "lag": Flag(
         ("--lag",),
@@ -78,6 +80,7 @@ FLAGS: dict[str, Flag] = {
     "learning_rate": Flag(("--learning-rate",), TRAINING, "Peak of the cosine schedule."),
     "validation": Flag(("--validation",), TRAINING, "Share of the frames that is held out, in contiguous blocks."),
     "seed": Flag(("--seed",), TRAINING, "Seed of weights, sampling, clusters and map."),
+    "seeds": Flag(("--seeds",), TRAINING, "Starts that are tried for two epochs; the best on held-out time goes on."),
     # machine
     "device": Flag(("--device",), MACHINE, "auto, cpu, cuda, or any torch device."),
     "threads": Flag(("--threads",), MACHINE, "CPU threads; default all."),

@@ -9,10 +9,11 @@ from typing import Any
 
 import safetensors
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cgcnn_md.nn import Encoder
 from cgcnn_md.nn.model import save_tensors
+from cgcnn_md.objectives import Objective
 from cgcnn_md.training.records import EpochRecord
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -41,7 +42,7 @@ class TrainingState:
     """
 
     encoder: Encoder
-    objective: nn.Module
+    objective: Objective
     optimiser: torch.optim.Adam
     schedule: torch.optim.lr_scheduler.CosineAnnealingLR
     lag: int

@@ -1,9 +1,8 @@
-"""The training loop: cosine schedule, held-out score, best weights kept, early stop."""
+"""Training from files to a model with its kinetic maps: device, views, lag, and what it scores."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,22 +10,19 @@ import numba
 import numpy as np
 import torch
 
-from cgcnn_md.config import Config
+from cgcnn_md.config import VIEWS, Config
 from cgcnn_md.errors import InputError, UsageError
+from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.nn import Model
-from cgcnn_md.objectives import Vamp2
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.training.checkpoint import TrainingState
-from cgcnn_md.training.moments import choose_lag, fit_maps, pair_features
-from cgcnn_md.training.pairs import PairBatch, PairSampler
-from cgcnn_md.training.records import EpochRecord, write_records
+from cgcnn_md.training.moments import choose_lag, fit_maps
+from cgcnn_md.training.pairs import PairSampler
+from cgcnn_md.training.records import EpochRecord
+from cgcnn_md.training.trainer import Trainer
 
-CHECKPOINT = "training.safetensors"
-_CLIP = 1.0
 _THREADS = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-_PATIENCE = 4  # epochs without a better held-out score
-_VALIDATION_NODES = 40_000
+_UNTRAINED_NODES = 60_000  # that the untrained encoder's map is fitted to, for comparison
 _FEWEST_FRAMES = 4  # below, a lagged pair cannot be held out
 
 
@@ -71,12 +67,12 @@ def resolve_device(device: str) -> torch.device:
         raise UsageError(msg) from err
 
 
-def resolve_view(readers: Sequence[Reader], view: str) -> str:
-    """Choose the view: `time` where a run has frames enough, else `space`."""
+def resolve_views(readers: Sequence[Reader], view: str) -> list[str]:
+    """Choose the views, that of the maps first; "auto" is `time` where a run has frames enough, else `space`."""
     if view != "auto":
-        return view
+        return [name for name in VIEWS if name in view.split("+")]
     longest = max(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
-    return "time" if longest >= _FEWEST_FRAMES else "space"
+    return ["time" if longest >= _FEWEST_FRAMES else "space"]
 
 
 def common_dt(readers: Sequence[Reader]) -> float:
@@ -112,21 +108,6 @@ def resolve_lag(readers: Sequence[Reader], model: Model, config: Config, say: Ca
     return lag
 
 
-def _score(model: Model, objective: Vamp2, batches: Sequence[PairBatch]) -> float:
-    """Score fixed held-out batches together, so that one small batch does not decide."""
-    objective.eval()
-    with torch.no_grad():
-        ends = [pair_features(model, b) for b in batches]
-        x, y = (torch.cat([e[i] for e in ends]).float() for i in range(2))
-        species, classes = (
-            torch.from_numpy(np.concatenate(of).astype(np.int64)).to(x.device)
-            for of in ([b.species for b in batches], [b.classes for b in batches])
-        )
-        score = float(objective(x, y, species, classes))
-    objective.train()
-    return score
-
-
 @one_torch_thread()
 def train_model(
     readers: Sequence[Reader], model: Model, config: Config, progress: Progress, *, folder: Path | None = None
@@ -138,7 +119,7 @@ def train_model(
     readers
         The systems.
     model
-        Untrained model whose species table covers them; its weights, maps, lag and view are set.
+        Untrained model whose species table covers them; its weights, maps, lag, view and provenance are set.
     config
         Settings; `config.train` decides.
     progress
@@ -153,23 +134,31 @@ def train_model(
         One record an epoch; the weights kept are those of the best validation score.
     """
     settings = config.train
-    device = resolve_device(settings.device)
-    model.encoder.to(device)
-    model.view = resolve_view(readers, settings.view)
-    model.lag = resolve_lag(readers, model, config, progress.say) if model.view == "time" else 1
+    model.encoder.to(resolve_device(settings.device))
+    views = resolve_views(readers, settings.view)
+    model.view = "+".join(views)
+    model.lag = resolve_lag(readers, model, config, progress.say) if "time" in views else 1
     model.dt = common_dt(readers)
-    sampler = PairSampler(
-        readers, model, view=model.view, lag=model.lag, batch_atoms=settings.batch_atoms,
-        validation=settings.validation,
-    )  # fmt: skip
+    samplers = [
+        PairSampler(
+            readers, model, view=view, lag=model.lag, batch_atoms=settings.batch_atoms,
+            validation=settings.validation,
+        )
+        for view in views
+    ]  # fmt: skip
+    sampler = samplers[0]
     if not sampler.train:
         msg = f"no pair of frames {model.lag} apart in any run; give a shorter lag, or view 'space'"
         raise InputError(msg)
     if not sampler.held_out:
         progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
-    records = _optimise(model, sampler, config, device, progress, folder)
-    n = settings_features(config)
+    n = 16 if config.store.features == "hidden" else int(config.store.features)
+    untrained = fit_maps(model, sampler, n, max_nodes=_UNTRAINED_NODES)
+    records = Trainer(model, samplers, settings, progress, folder).run() if settings.epochs else []
     model.maps = fit_maps(model, sampler, n)
+    model.provenance["scores"] = {
+        name: {"trained": _kept(model.maps[name]), "untrained": _kept(untrained[name])} for name in model.species
+    }
     wanted = {reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])}
     if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
         progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
@@ -177,54 +166,6 @@ def train_model(
     return records
 
 
-def settings_features(config: Config) -> int:
-    """Coordinates of the kinetic map: as many as are stored, and enough to cluster in."""
-    return 16 if config.store.features == "hidden" else int(config.store.features)
-
-
-def _optimise(
-    model: Model, sampler: PairSampler, config: Config, device: torch.device, progress: Progress, folder: Path | None
-) -> list[EpochRecord]:
-    settings = config.train
-    if settings.epochs == 0:
-        return []
-    objective = Vamp2(model.config.width, len(model.identities)).to(device)
-    parameters = [*model.encoder.parameters(), *objective.head.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * settings.steps_per_epoch)
-    mixed = torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
-    fixed = list(sampler.spread(sampler.held_out or sampler.train, _VALIDATION_NODES, seed=2))
-    state = TrainingState(model.encoder, objective, optimiser, schedule, model.lag)
-    if folder is not None and state.load(folder / CHECKPOINT):
-        progress.say(f"training goes on after epoch {len(state.records)}")
-    first = len(state.records) + 1
-    progress.start("training", settings.epochs - first + 1)
-    for epoch in range(first, settings.epochs + 1):
-        if state.stale >= _PATIENCE:
-            break
-        # a generator of its own for each epoch: a resumed training draws what an unbroken one would have
-        rng = np.random.default_rng([settings.seed, epoch])
-        began, scores, atoms = time.perf_counter(), [], 0
-        for batch in sampler.random(rng, settings.steps_per_epoch):
-            with mixed:
-                x, y = pair_features(model, batch)
-            species, classes = (torch.from_numpy(c.astype(np.int64)).to(device) for c in (batch.species, batch.classes))
-            score = objective(x.float(), y.float(), species, classes)
-            optimiser.zero_grad()
-            (-score).backward()
-            torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
-            optimiser.step()
-            schedule.step()
-            scores.append(float(score.detach()))
-            atoms += 2 * batch.first.counts[0]
-        seconds = time.perf_counter() - began
-        rate = float(schedule.get_last_lr()[0])
-        validation = _score(model, objective, fixed)
-        state.note(EpochRecord(epoch, float(np.mean(scores)), validation, rate, atoms / seconds, seconds))
-        progress.advance(loss=-state.records[-1].train, validation=validation, atoms=atoms)
-        if folder is not None:
-            write_records(folder / "training.csv", state.records)
-            state.save(folder / CHECKPOINT)
-    progress.finish()
-    model.encoder.load_state_dict(state.best)
-    return state.records
+def _kept(mapping: KineticMap) -> float:
+    """Kinetic variance that slow coordinates keep on held-out time: the sum of their squared autocorrelations."""
+    return round(float((np.clip(mapping.autocorrelation, 0.0, 1.0) ** 2).sum()), 4)

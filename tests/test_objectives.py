@@ -1,4 +1,4 @@
-"""VAMP-2 against deeptime, and what a batch of the objective ignores."""
+"""Objectives against what others wrote, and what a batch of one ignores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from cgcnn_md.objectives import Vamp2, vamp2_score
+from cgcnn_md.objectives import OBJECTIVES
+from cgcnn_md.objectives.infonce import infonce_bound
+from cgcnn_md.objectives.vamp2 import Vamp2, vamp2_score
+from cgcnn_md.objectives.vicreg import vicreg_loss
 
 
 def test_equals_deeptime() -> None:
@@ -20,6 +23,38 @@ def test_equals_deeptime() -> None:
     wanted = vamp.VAMP(epsilon=1e-12).fit(estimator.fetch_model()).fetch_model().score(2) - 1.0
     a, b = (torch.from_numpy(v - v.mean(axis=0)) for v in (x, y))
     assert float(vamp2_score(a, b, ridge=1e-12)) == pytest.approx(wanted, rel=1e-6)
+
+
+def projections(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 6, generator=rng)
+    return x, 0.7 * x + 0.4 * torch.randn(n, 6, generator=rng)
+
+
+def test_vicreg_equals_pytorch_metric_learning() -> None:
+    losses = pytest.importorskip("pytorch_metric_learning.losses")
+    x, y = projections(400)
+    assert float(vicreg_loss(x, y)) == pytest.approx(float(losses.VICRegLoss()(x, ref_emb=y)), rel=1e-4)
+
+
+def test_infonce_equals_pytorch_metric_learning() -> None:
+    losses = pytest.importorskip("pytorch_metric_learning.losses")
+    n = 50
+    x, y = projections(n)
+    own = torch.arange(n)
+    theirs = losses.NTXentLoss(temperature=0.1)
+    both = (theirs(x, own, ref_emb=y, ref_labels=own.clone()) + theirs(y, own, ref_emb=x, ref_labels=own.clone())) / 2
+    assert float(infonce_bound(x, y)) == pytest.approx(float(np.log(n) - both), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_prefers_what_pairs_share(name: str) -> None:
+    torch.manual_seed(0)
+    objective = OBJECTIVES[name](6, 1, n_out=4)
+    none = torch.zeros(3000, 2, dtype=torch.long)
+    x, y = projections(3000)
+    alike = float(objective(x, y, none[:, 0], none).detach())
+    assert alike > float(objective(x, y[torch.randperm(3000)], none[:, 0], none).detach())
 
 
 def test_being_of_a_species_is_no_slow_mode() -> None:

@@ -1,0 +1,156 @@
+"""The optimisation itself: starts tried, the best trained on, its best weights kept."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cgcnn_md.config import TrainConfig
+from cgcnn_md.nn import Model
+from cgcnn_md.objectives import OBJECTIVES, Objective
+from cgcnn_md.progress import Progress
+from cgcnn_md.training.checkpoint import TrainingState
+from cgcnn_md.training.moments import pair_features
+from cgcnn_md.training.pairs import PairBatch, PairSampler
+from cgcnn_md.training.records import EpochRecord, write_records
+
+CHECKPOINT = "training.safetensors"
+_CLIP = 1.0
+_PATIENCE = 4  # epochs without a better held-out score
+_TRIAL = 2  # epochs that a start is tried for
+_VALIDATION_NODES = 40_000
+
+
+@dataclass(eq=False)
+class Trainer:
+    """Trains a model's encoder in place.
+
+    Parameters
+    ----------
+    model
+        The model, on the device where it is trained.
+    samplers
+        One for each view; a step takes the next.
+    settings
+        Objective, epochs, seeds and rates.
+    progress
+        Told every epoch.
+    folder
+        Where scores and checkpoint go; None for nowhere.
+    """
+
+    model: Model
+    samplers: Sequence[PairSampler]
+    settings: TrainConfig
+    progress: Progress
+    folder: Path | None
+
+    def run(self) -> list[EpochRecord]:
+        """Train to the end, or until the held-out score stalls; the weights of the best epoch are kept."""
+        settings, progress = self.settings, self.progress
+        first = self.samplers[0]
+        self._fixed = list(first.spread(first.held_out or first.train, _VALIDATION_NODES, seed=2))
+        state = self._start()
+        going_on = self.folder is not None and state.load(self.folder / CHECKPOINT)
+        tried = 1 if going_on else settings.seeds
+        extra = (tried - 1) * min(_TRIAL, settings.epochs)
+        progress.start("training", settings.epochs - len(state.records) + extra)
+        if going_on:
+            progress.say(f"training goes on after epoch {len(state.records)}")
+        elif tried > 1:
+            state = self._best_of(state, tried)
+        while len(state.records) < settings.epochs and state.stale < _PATIENCE:
+            self._epoch(state)
+            self._keep(state)
+        progress.finish()
+        self.model.encoder.load_state_dict(state.best)
+        return state.records
+
+    def _start(self) -> TrainingState:
+        """Begin with the weights that the encoder has."""
+        model, settings = self.model, self.settings
+        device = model.encoder.species.weight.device
+        objective = OBJECTIVES[settings.objective](model.config.width, len(model.identities)).to(device)
+        optimiser = torch.optim.Adam(
+            [*model.encoder.parameters(), *objective.head.parameters()], lr=settings.learning_rate
+        )
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * settings.steps_per_epoch)
+        return TrainingState(model.encoder, objective, optimiser, schedule, model.lag)
+
+    def _best_of(self, state: TrainingState, n: int) -> TrainingState:
+        """Try n starts for some epochs and go on with the one of the best held-out score."""
+        encoder = self.model.encoder
+        tried: list[tuple[TrainingState, dict[str, torch.Tensor]]] = []
+        for start in range(n):
+            if start > 0:
+                torch.manual_seed(self.settings.seed * n + start)
+                fresh = Model.new(
+                    self.model.species, self.model.config, shortest=self.model.shortest, longest=self.model.longest
+                )
+                encoder.load_state_dict(fresh.encoder.state_dict())
+                state = self._start()
+            for _ in range(min(_TRIAL, self.settings.epochs)):
+                self._epoch(state)
+            tried.append((state, {k: v.detach().clone() for k, v in encoder.state_dict().items()}))
+        scores = [state.best_score for state, _ in tried]
+        state, weights = tried[int(np.argmax(scores))]
+        encoder.load_state_dict(weights)
+        self._keep(state)
+        each = ", ".join(f"{score:.3f}" for score in scores)
+        self.progress.say(f"{n} starts, held-out scores {each}: the best is trained on")
+        return state
+
+    def _epoch(self, state: TrainingState) -> None:
+        """Take the steps of an epoch and note its scores."""
+        settings, objective = self.settings, state.objective
+        device = self.model.encoder.species.weight.device
+        mixed = torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+        epoch = len(state.records) + 1
+        # a generator of its own for each epoch: a resumed training draws what an unbroken one would have
+        rng = np.random.default_rng([settings.seed, epoch])
+        views = [sampler.random(rng, settings.steps_per_epoch) for sampler in self.samplers]
+        began, scores, atoms = time.perf_counter(), [], 0
+        for step in range(settings.steps_per_epoch):
+            batch = next(views[step % len(views)])
+            with mixed:
+                x, y = pair_features(self.model, batch)
+            species, classes = (torch.from_numpy(c.astype(np.int64)).to(device) for c in (batch.species, batch.classes))
+            score = objective(x.float(), y.float(), species, classes)
+            state.optimiser.zero_grad()
+            (-score).backward()
+            torch.nn.utils.clip_grad_norm_(state.optimiser.param_groups[0]["params"], _CLIP)
+            state.optimiser.step()
+            state.schedule.step()
+            scores.append(float(score.detach()))
+            atoms += 2 * batch.first.counts[0]
+        seconds = time.perf_counter() - began
+        rate = float(state.schedule.get_last_lr()[0])
+        validation = score_batches(self.model, objective, self._fixed)
+        state.note(EpochRecord(epoch, float(np.mean(scores)), validation, rate, atoms / seconds, seconds))
+        self.progress.advance(loss=-state.records[-1].train, validation=validation, atoms=atoms)
+
+    def _keep(self, state: TrainingState) -> None:
+        if self.folder is not None:
+            write_records(self.folder / "training.csv", state.records)
+            state.save(self.folder / CHECKPOINT)
+
+
+@torch.no_grad()
+def score_batches(model: Model, objective: Objective, batches: Sequence[PairBatch]) -> float:
+    """Score batches together, so that one small batch does not decide."""
+    objective.eval()
+    ends = [pair_features(model, b) for b in batches]
+    x, y = (torch.cat([e[i] for e in ends]).float() for i in range(2))
+    species, classes = (
+        torch.from_numpy(np.concatenate(of).astype(np.int64)).to(x.device)
+        for of in ([b.species for b in batches], [b.classes for b in batches])
+    )
+    score = float(objective(x, y, species, classes))
+    objective.train()
+    return score
