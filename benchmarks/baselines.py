@@ -21,6 +21,7 @@ from cgcnn_md.readers import Reader
 
 REACH = 5.0  # Å
 FEATURES = 16  # as many as cgcnn_md stores
+_CLUSTERED = 4  # components of SOAP that mixtures are sought in: in all 16 they split what varies least
 _BEFORE_TICA = 64  # principal components, as many as the encoder has features
 _SURVIVE = 0.3  # autocorrelation of a slow coordinate that is clustered in, as in cgcnn_md
 _NEIGHBOURS = 12
@@ -96,10 +97,10 @@ def slow(values: Floats, pairs: tuple[Floats, Floats]) -> Vectors:
     return by_mixtures(model.transform(reduced.transform(values).astype(np.float64) / scale), columns=kept)
 
 
-def principal(values: Floats) -> Floats:
-    """Give the first principal components, shape (n, 16)."""
-    components: Floats = PCA(FEATURES, random_state=0).fit_transform(values).astype(np.float64)
-    return components
+def principal(values: Floats, *, columns: int | None = None, seed: int = 0) -> Vectors:
+    """Reduce descriptors to principal components, and cluster in the first so many; None for all."""
+    components = PCA(FEATURES, random_state=0).fit_transform(values).astype(np.float64)
+    return by_mixtures(components, columns=columns, seed=seed)
 
 
 def baselines(drawn: dict[str, Points], readers: Sequence[Reader], lag: int) -> Iterator[tuple[str, str, Vectors]]:
@@ -108,8 +109,8 @@ def baselines(drawn: dict[str, Points], readers: Sequence[Reader], lag: int) -> 
     lengths = np.array([len(reader) for reader in readers])
     for species, points in drawn.items():
         raw, mean = np.split(along(points, readers, averaged(describe)), 2, axis=1)
-        yield "SOAP", species, by_mixtures(principal(raw))
-        yield "averaged SOAP", species, by_mixtures(principal(mean))
+        yield "SOAP", species, principal(raw, columns=_CLUSTERED)
+        yield "averaged SOAP", species, principal(mean, columns=_CLUSTERED)
         paired = points.frame + lag < lengths[points.box]
         after = along(points.of(paired), readers, describe, later=lag)
         yield "SOAP + TICA", species, slow(raw, (raw[paired], after))

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from baselines import baselines, principal
 from labelled import Job, Points, jobs, sample
-from scores import Vectors, by_mixtures, score
+from scores import Vectors, score
 
 import cgcnn_md
 from cgcnn_md.analysis.cluster import find_clusters
@@ -67,7 +67,7 @@ def encoded(result: Embedding, drawn: dict[str, Points], seed: int, kind: str) -
             continue
         yield UNTRAINED, species, of_run(result, points, maps[species], seed, hidden=True)
         features = read(result.stores(), points, "embedding").astype(np.float64)
-        yield UNTRAINED_PCA, species, by_mixtures(principal(features), seed=seed)
+        yield UNTRAINED_PCA, species, principal(features, seed=seed)
 
 
 def measure(job: Job, seed: int, kind: str) -> Iterator[Row]:

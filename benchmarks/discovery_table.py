@@ -38,7 +38,7 @@ def cell(values: list[float]) -> str:
     """Write median and worst."""
     if not values:
         return "–"
-    middle, worst = f"{np.median(values):.2f}", f"{min(values):.2f}"
+    middle, worst = (f"{round(v, 2) + 0.0:.2f}" for v in (float(np.median(values)), min(values)))  # no -0.00
     return middle if middle == worst else f"{middle} ({worst})"
 
 
@@ -63,7 +63,7 @@ def figure(rows: Rows, path: Path) -> None:
     from cgcnn_md.plotting.style import GREY, OKABE_ITO, dress, legend_beside, save_figure
 
     where = places(rows, "ari_given")
-    drawn = Figure(figsize=(11.0, 4.6), layout="constrained")
+    drawn = Figure(figsize=(13.0, 4.8), layout="constrained")
     ax = drawn.subplots()
     middle: Callable[[list[float]], float] = lambda values: float(np.median(values)) if values else np.nan  # noqa: E731
     marks = []
