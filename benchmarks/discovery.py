@@ -26,8 +26,8 @@ from scores import Vectors, score
 
 import cgcnn_md
 from cgcnn_md.analysis.cluster import find_clusters
-from cgcnn_md.analysis.discover import slow_coordinates
-from cgcnn_md.kinetic_map import KineticMap, read_maps
+from cgcnn_md.analysis.discover import Coordinates
+from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.progress import Plain
 from cgcnn_md.results import Embedding
 from cgcnn_md.store import Store
@@ -46,26 +46,32 @@ def read(stores: list[Store], points: Points, of: str) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def of_run(result: Embedding, points: Points, mapping: KineticMap, seed: int, *, hidden: bool = False) -> Vectors:
-    """Give the slow coordinates that a run stored, its clusters, and as many as asked for."""
+def of_run(result: Embedding, points: Points, species: str, seed: int, *, hidden: bool = False) -> Vectors:
+    """Give the slow coordinates that a run stored, its clusters (-1 is between them), and as many as asked for."""
     stores = result.stores()
-    values = slow_coordinates(read(stores, points, "embedding"), mapping, hidden=hidden)
+    maps, header = read_maps(result.path / "model.safetensors")
+    identity = np.array([stores[b].identity[a] for b, a in zip(points.box, points.atom, strict=True)])
+    coordinates = Coordinates(maps, header["identities"], hidden=hidden)
+    values = coordinates(species, read(stores, points, "embedding"), identity)
     when = (1_000_000 * points.when).astype(np.int64)
 
     def into(n: int) -> np.ndarray:
-        return find_clusters(values, mapping.autocorrelation, when, n_clusters=n, seed=seed).predict(values)
+        return find_clusters(values, maps[species].autocorrelation, when, n_clusters=n, seed=seed).predict(values)
 
-    return Vectors(values, read(stores, points, "clusters").astype(np.int64), into)
+    clusters = read(stores, points, "clusters").astype(np.int64)
+    likeliest = None
+    if stores[0].membership(0) is not None:
+        likeliest = np.nan_to_num(read(stores, points, "membership")).argmax(axis=1)
+    return Vectors(values, clusters, into, likeliest)
 
 
 def encoded(result: Embedding, drawn: dict[str, Points], seed: int, kind: str) -> Iterator[tuple[str, str, Vectors]]:
     """Give what a run of cgcnn_md found for each species, trained ("ours") or not."""
-    maps, _ = read_maps(result.path / "model.safetensors")
     for species, points in drawn.items():
         if kind == "ours":
-            yield OURS, species, of_run(result, points, maps[species], seed)
+            yield OURS, species, of_run(result, points, species, seed)
             continue
-        yield UNTRAINED, species, of_run(result, points, maps[species], seed, hidden=True)
+        yield UNTRAINED, species, of_run(result, points, species, seed, hidden=True)
         features = read(result.stores(), points, "embedding").astype(np.float64)
         yield UNTRAINED_PCA, species, principal(features, seed=seed)
 

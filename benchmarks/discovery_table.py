@@ -19,7 +19,8 @@ METHODS = (
     "cgcnn_md", "untrained", "untrained, PCA", "SOAP", "averaged SOAP", "SOAP + TICA", "Steinhardt",
 )  # fmt: skip
 SCORES = {
-    "ari": "Adjusted Rand index, nothing given",
+    "ari": "Adjusted Rand index, nothing given, of the atoms that are in a cluster",
+    "ari_all": "Adjusted Rand index, nothing given, atoms between clusters with their likeliest",
     "balanced": "Balanced accuracy, nothing given",
     "ari_given": "Adjusted Rand index, number given",
     "ari_given_interface": "Adjusted Rand index, number given, the interface as a label of its own",
@@ -31,20 +32,21 @@ Rows = list[dict[str, Any]]
 def seeds(rows: Rows, key: str, where: tuple[str, str], method: str) -> list[float]:
     """Give one score of one method on one species, a number a seed."""
     mine = (r for r in rows if (r["set"], r["species"], r["method"]) == (*where, method))
-    return [r[key] for r in mine if r[key] is not None]
+    values = (r.get(key, r["ari"]) for r in mine)  # others leave no atom between clusters
+    return [value for value in values if value is not None]
 
 
 def cell(values: list[float]) -> str:
     """Write median and worst."""
     if not values:
         return "–"
-    middle, worst = (f"{round(v, 2) + 0.0:.2f}" for v in (float(np.median(values)), min(values)))  # no -0.00
+    middle, worst = (f"{round(v, 3) + 0.0:.3f}" for v in (float(np.median(values)), min(values)))  # no -0.00
     return middle if middle == worst else f"{middle} ({worst})"
 
 
 def places(rows: Rows, key: str) -> list[tuple[str, str]]:
     """Name the species that have a score."""
-    return sorted({(r["set"], r["species"]) for r in rows if r[key] is not None})
+    return sorted({(r["set"], r["species"]) for r in rows if r.get(key, r["ari"]) is not None})
 
 
 def tables(rows: Rows) -> None:

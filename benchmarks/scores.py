@@ -33,14 +33,17 @@ class Vectors:
     values
         A vector for each, shape (n, n_features).
     found
-        Clusters with nothing given, shape (n,).
+        Clusters with nothing given, shape (n,); -1 where a method leaves an atom between clusters.
     into
         Gives as many clusters as asked for, shape (n,).
+    likeliest
+        Likeliest cluster of every atom, shape (n,); None for a method that leaves none between.
     """
 
     values: Floats
     found: Ints
     into: Callable[[int], Ints]
+    likeliest: Ints | None = None
 
 
 def by_mixtures(values: Floats, *, columns: int | None = None, seed: int = 0) -> Vectors:
@@ -90,15 +93,24 @@ def probe(values: Floats, labels: Ints, early: np.ndarray) -> float | None:
 
 
 def score(points: Points, vectors: Vectors) -> dict[str, object]:
-    """Score one method on one species: with nothing given, with the number given, and by a linear probe."""
+    """Score one method on one species: with nothing given, with the number given, and by a linear probe.
+
+    `ari`, `homogeneity` and `balanced` are of the atoms that are in a cluster, `between` is the share of the others, and
+    `ari_all` counts these with their likeliest cluster.
+    """
     mine, labels = points.scored, points.label[points.scored]
     n = len(np.unique(labels))
+    found = vectors.found[mine]
+    inside = found >= 0
+    every = found if vectors.likeliest is None else vectors.likeliest[mine]
     row: dict[str, object] = {
         "labels": n,
-        "clusters": len(np.unique(vectors.found)),
-        "ari": adjusted_rand_score(labels, vectors.found[mine]),
-        "homogeneity": homogeneity_score(labels, vectors.found[mine]),
-        "balanced": balanced_accuracy(labels, vectors.found[mine]),
+        "clusters": len(np.unique(vectors.found[vectors.found >= 0])),
+        "ari": adjusted_rand_score(labels[inside], found[inside]),
+        "between": 1.0 - float(inside.mean()),
+        "ari_all": adjusted_rand_score(labels, every),
+        "homogeneity": homogeneity_score(labels[inside], found[inside]),
+        "balanced": balanced_accuracy(labels[inside], found[inside]),
         "ari_given": None, "ari_given_interface": None, "probe": None,
     }  # fmt: skip
     if n > 1:
