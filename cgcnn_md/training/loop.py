@@ -21,7 +21,7 @@ from cgcnn_md.training.records import EpochRecord
 from cgcnn_md.training.trainer import Trainer
 
 _THREADS = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-_UNTRAINED_NODES = 60_000  # that the untrained encoder's map is fitted to, for comparison
+_UNTRAINED_NODES = 40_000  # that the untrained encoder's map is fitted to, for comparison
 _FEWEST_FRAMES = 4  # below, a lagged pair cannot be held out
 
 
