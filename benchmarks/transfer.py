@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 import cgcnn_md
+from cgcnn_md.pipeline import info
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     asked = parser.parse_args()
     files = [asked.trajectory, asked.topology]
     settings = {"select": asked.select, "seed": asked.seed, "map_points": 200}
-    half = sum(facts["frames"] for facts in cgcnn_md.info(files, scan=False).values()) // 2
+    half = sum(int(facts["frames"]) for facts in info(files, scan=False).values()) // 2
     with tempfile.TemporaryDirectory() as out:
         cgcnn_md.train(files, out=f"{out}/first", stop=half, **settings)
         there = cgcnn_md.encode(f"{out}/first", files, out=f"{out}/encoded", start=half, **settings).store()
