@@ -19,12 +19,13 @@ from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.results import CLUSTERS, MAP, RDF
+from cgcnn_md.results import CLUSTERS, COORDINATION, GATES, MAP, RDF, TRAINING
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cgcnn_md.analysis.gates import Edges
     from cgcnn_md.analysis.structure import ClusterRdf
 
 _MENTIONED = 0.05  # per cent
@@ -34,8 +35,10 @@ _CAPTIONS = {
     "coloured ones survive, and clusters are sought in these.",
     "populations": "Population of each cluster in time.",
     "rdf": "What surrounds the atoms of each cluster.",
+    "gates": "What a neighbour counts for: how far the embedding of the atom moves if it does not hear it.",
     "training": "Score of every epoch; the weights of the best validation score are kept.",
 }
+_DRAWN_FROM = {"rdf": RDF, "gates": GATES, "training": TRAINING}  # files that not every folder holds
 
 
 def analyse(
@@ -83,6 +86,7 @@ def analyse(
         (folder.path / RDF).parent.mkdir(parents=True, exist_ok=True)
         _write(rdf.to_frame().dropna(), folder.path / RDF)
     _write(clusters, folder.path / CLUSTERS)
+    (folder.path / COORDINATION).unlink(missing_ok=True)  # of older clusters
     sentences = _summary(found, clusters, header)
     folder.note(
         summary=sentences,
@@ -120,6 +124,31 @@ def _structure(
         return None
 
 
+def write_gates(folder: OutFolder, edges: Edges, tell: Progress) -> None:
+    """Write how much neighbours count, and draw figures and report again.
+
+    Parameters
+    ----------
+    folder
+        The output folder, with clusters.
+    edges
+        Neighbours of sampled atoms with their importance.
+    tell
+        Told the effective coordination of every cluster.
+    """
+    from cgcnn_md.analysis.gates import ALL, coordination_by_cluster, importance_by_distance
+
+    coordination = coordination_by_cluster(edges)
+    (folder.path / GATES).parent.mkdir(parents=True, exist_ok=True)
+    _write(importance_by_distance(edges), folder.path / GATES)
+    _write(coordination, folder.path / COORDINATION)
+    for row in coordination[coordination["neighbour"] == ALL].to_dict("records"):
+        where = f"cluster {row['cluster']}" if row["cluster"] >= 0 else "between clusters"
+        number = f"{row['effective_coordination']:.1f} ± {row['standard_deviation']:.1f}"
+        tell.say(f"{row['species']} {where}: effective coordination {number}")
+    draw(folder)
+
+
 def redraw_map(folder: OutFolder, points: int, seed: int, tell: Progress) -> None:
     """Lay sampled atoms out on a plane again, and draw figures and report.
 
@@ -154,9 +183,7 @@ def draw(folder: OutFolder) -> None:
     result = folder.result()
     figures: list[tuple[Path, str]] = []
     for name, caption in _CAPTIONS.items():
-        if name == "rdf" and not (folder.path / RDF).is_file():
-            continue
-        if name == "training" and not (folder.path / "training.csv").is_file():
+        if name in _DRAWN_FROM and not (folder.path / _DRAWN_FROM[name]).is_file():
             continue
         path = folder.path / "figures" / f"{name}.png"
         save_figure(getattr(result.plot, name)(), path)

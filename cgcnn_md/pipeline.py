@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.config import Config, GroupBy, ReadConfig, make_config
-from cgcnn_md.errors import CgcnnMdError, InputError
+from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError
 from cgcnn_md.out_folder import OutFolder
-from cgcnn_md.outcome import analyse, redraw_map
+from cgcnn_md.outcome import analyse, redraw_map, write_gates
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.provenance import versions
 from cgcnn_md.readers import Reader, describe, open_systems
@@ -173,6 +173,34 @@ def project(
     """
     folder = OutFolder.reopen(out)
     redraw_map(folder, points or folder.config.store.map_points, seed, progress or Silent())
+    return folder.result()
+
+
+def gates(out: str | Path, *, progress: Progress | None = None) -> Embedding:
+    """Weigh the neighbours of sampled atoms by what the embedding loses without them.
+
+    Parameters
+    ----------
+    out
+        Folder of an earlier run; its input files are read again.
+    progress
+        Where to say what happens; silent by default.
+    """
+    from cgcnn_md.gates import sample_edges
+    from cgcnn_md.nn import load_model
+
+    folder = OutFolder.reopen(out)
+    tell = folder.listen(progress or Silent())
+    readers = folder.sources()
+    if not readers:
+        msg = f"{folder.path}: its input files are not where they were; put them back, or run embed again"
+        raise MissingFileError(msg)
+    try:
+        _announce_compiling(tell)
+        edges = sample_edges(load_model(folder.model), readers, folder.stores(), seed=folder.config.train.seed)
+    finally:
+        _close(readers)
+    write_gates(folder, edges, tell)
     return folder.result()
 
 

@@ -27,6 +27,7 @@ STORE, CLUSTERS, MAP, TRAINING, RUN = (
     "run.json",
 )
 RDF = "figures/rdf.csv"
+GATES, COORDINATION = "figures/gates.csv", "gates.csv"
 
 
 def open_embedding(out: str | os.PathLike[str]) -> Embedding:
@@ -132,6 +133,16 @@ class Embedding:
         return _read_csv(self._file(RDF, "cgcnn-md cluster"))
 
     @cached_property
+    def gates(self) -> pd.DataFrame:
+        """Mean importance of neighbours by species and distance."""
+        return _read_csv(self._file(GATES, "cgcnn-md gates"))
+
+    @cached_property
+    def coordination(self) -> pd.DataFrame:
+        """Effective coordination number of every cluster."""
+        return _read_csv(self._file(COORDINATION, "cgcnn-md gates"))
+
+    @cached_property
     def timescales(self) -> pd.DataFrame:
         """Slow coordinates: species, feature, autocorrelation, timescale_ps; the same for all systems."""
         import pandas as pd
@@ -170,7 +181,7 @@ class Embedding:
 
     @property
     def plot(self) -> Plots:
-        """Figures: ``.map()``, ``.spectrum()``, ``.populations()``, ``.rdf()``, ``.training()``."""
+        """Figures: ``.map()``, ``.spectrum()``, ``.populations()``, ``.rdf()``, ``.gates()``, ``.training()``."""
         return Plots(self)
 
     def __repr__(self) -> str:
@@ -250,6 +261,12 @@ class Plots:
         from cgcnn_md.plotting import plot_rdf
 
         return plot_rdf(self._result.rdf, self._result.clusters, _canvas(ax), **options)
+
+    def gates(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw how much neighbours count, by distance; options of `plotting.plot_gates`."""
+        from cgcnn_md.plotting import plot_gates
+
+        return plot_gates(self._result.gates, _canvas(ax), **options)
 
     def training(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
         """Draw the score of every epoch; options of `plotting.plot_training`."""
