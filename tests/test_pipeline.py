@@ -190,6 +190,9 @@ def test_the_best_of_several_starts_is_trained_on(tmp_path: Path) -> None:
     assert len(set(tried)) == 4
     assert tried[0] == pytest.approx(scores[1], abs=1e-3)
     assert max(tried) == pytest.approx(scores[4], abs=1e-3)
+    starts = cgcnn_md.load_model(tmp_path / "4").provenance["starts"]
+    assert starts["scores"] == pytest.approx(tried, abs=1e-3)
+    assert all(share <= 1.0 for share in starts["agreement"].values())
 
 
 @pytest.mark.parametrize("settings", [{"objective": "vicreg"}, {"objective": "infonce"}, {"view": "noise+time"}])

@@ -153,8 +153,10 @@ def train_model(
         progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
     n = 16 if config.store.features == "hidden" else int(config.store.features)
     untrained = fit_maps(model, sampler, n, max_nodes=_UNTRAINED_NODES)
-    records = Trainer(model, samplers, settings, progress, folder).run() if settings.epochs else []
+    trainer = Trainer(model, samplers, settings, progress, folder)
+    records = trainer.run() if settings.epochs else []
     model.maps = fit_maps(model, sampler, n)
+    model.provenance["starts"] = {"scores": [round(s, 4) for s in trainer.scores], "agreement": trainer.agreement()}
     model.provenance["scores"] = {
         name: {"trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4)}
         for name in model.species

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cgcnn_md.config import TrainConfig
+from cgcnn_md.frame import Floats
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives import OBJECTIVES, Objective
 from cgcnn_md.progress import Progress
@@ -25,6 +27,7 @@ _CLIP = 1.0
 _PATIENCE = 4  # epochs without a better held-out score
 _TRIAL = 2  # epochs that a start is tried for
 _VALIDATION_NODES = 40_000
+_FEWEST_SHARED = 4  # held-out atoms for each feature that a regression on them takes
 
 
 @dataclass(eq=False)
@@ -50,6 +53,10 @@ class Trainer:
     settings: TrainConfig
     progress: Progress
     folder: Path | None
+
+    def __post_init__(self) -> None:
+        self.scores: list[float] = []  # of the starts
+        self._others: list[NDArray[np.float32]] = []  # features of the starts, of the fixed held-out batches
 
     def run(self) -> list[EpochRecord]:
         """Train to the end, or until the held-out score stalls; the weights of the best epoch are kept."""
@@ -98,8 +105,11 @@ class Trainer:
             for _ in range(min(_TRIAL, self.settings.epochs)):
                 self._epoch(state)
             tried.append((state, {k: v.detach().clone() for k, v in encoder.state_dict().items()}))
-        scores = [state.best_score for state, _ in tried]
-        state, weights = tried[int(np.argmax(scores))]
+            self._others.append(self._held_out_features())
+        self.scores = scores = [state.best_score for state, _ in tried]
+        best = int(np.argmax(scores))
+        self._others.pop(best)
+        state, weights = tried[best]
         encoder.load_state_dict(weights)
         self._keep(state)
         each = ", ".join(f"{score:.3f}" for score in scores)
@@ -135,10 +145,47 @@ class Trainer:
         state.note(EpochRecord(epoch, float(np.mean(scores)), validation, rate, atoms / seconds, seconds))
         self.progress.advance(loss=-state.records[-1].train, validation=validation, atoms=atoms)
 
+    @torch.no_grad()
+    def _held_out_features(self) -> NDArray[np.float32]:
+        return np.concatenate([pair_features(self.model, batch)[0].float().cpu().numpy() for batch in self._fixed])
+
+    def agreement(self) -> dict[str, float]:
+        """Tell how far other starts lead to the same slow coordinates.
+
+        Returns
+        -------
+        dict
+            Per species, the share of the slow coordinates' variance that a linear function of another start's features
+            explains (least of the starts); fitted to one half of held-out atoms and measured on the other. Empty where
+            there was one start.
+        """
+        if not self._others:
+            return {}
+        features = self._held_out_features()
+        species = np.concatenate([batch.species for batch in self._fixed])
+        classes = np.concatenate([batch.classes[:, 0] for batch in self._fixed])
+        shares = {}
+        for name, mapping in self.model.maps.items():
+            mine = np.flatnonzero(species == self.model.species.index(name))
+            if len(mine) < _FEWEST_SHARED * features.shape[1]:
+                continue
+            slow = mapping(features[mine], classes[mine])
+            shares[name] = min(_explained(other[mine], slow) for other in self._others)
+        return shares
+
     def _keep(self, state: TrainingState) -> None:
         if self.folder is not None:
             write_records(self.folder / "training.csv", state.records)
             state.save(self.folder / CHECKPOINT)
+
+
+def _explained(features: NDArray[np.float32], slow: Floats) -> float:
+    """Share of the variance of slow coordinates that features explain linearly, on the half that was not fitted."""
+    ones = np.column_stack([features, np.ones(len(features))]).astype(np.float64)
+    fit, test = np.arange(0, len(ones), 2), np.arange(1, len(ones), 2)
+    solution = np.linalg.lstsq(ones[fit], slow[fit], rcond=1e-6)[0]
+    left = ((slow[test] - ones[test] @ solution) ** 2).sum()
+    return round(float(1 - left / max(((slow[test] - slow[fit].mean(axis=0)) ** 2).sum(), 1e-30)), 4)
 
 
 @torch.no_grad()
