@@ -14,7 +14,7 @@ import cgcnn_md
 FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "clusters.csv", "map.parquet", "report.html",
     "log.txt", "figures/map.png", "figures/spectrum.png", "figures/populations.png", "figures/rdf.png",
-    "figures/training.png",
+    "figures/training.png", "figures/spectrum.csv",
 )  # fmt: skip
 
 

@@ -99,6 +99,7 @@ class Trainer:
                 self._epoch(state)
             tried.append((state, {k: v.detach().clone() for k, v in encoder.state_dict().items()}))
         scores = [state.best_score for state, _ in tried]
+        self.model.provenance["starts"] = [round(score, 4) for score in scores]
         state, weights = tried[int(np.argmax(scores))]
         encoder.load_state_dict(weights)
         self._keep(state)
