@@ -11,7 +11,7 @@ from cgcnn_md.analysis.census import Census
 from cgcnn_md.frame import Floats, Ints
 
 _BLOCKS = 5  # of each third
-_SIGMAS = 3.5
+_SIGMAS = 3.0
 _LEAST = 0.02  # change of a share that is worth a word
 
 
