@@ -31,8 +31,8 @@ _MENTIONED = 0.05  # per cent
 _CAPTIONS = {
     "map": "Map of sampled atoms, for looking only: clusters were found in the embedding, not here.",
     "spectrum": "Autocorrelation of each slow coordinate over one lag, on time that training did not see; "
-    "coloured ones survive, and clusters are sought in these. What shuffled time (circles) keeps is a label that hardly "
-    "changes; what shuffled atoms (triangles) keep belongs to the box.",
+    "coloured ones survive, and clusters are sought in these. What shuffled time (circles) keeps is a label that "
+    "hardly changes; what shuffled atoms (triangles) keep belongs to the box.",
     "populations": "Population of each cluster in time.",
     "rdf": "What surrounds the atoms of each cluster.",
     "training": "Score of every epoch; the weights of the best validation score are kept.",

@@ -151,7 +151,7 @@ def test_training_starts_and_shuffles_are_judged(tmp_path: Path) -> None:
     )  # fmt: skip
     assert trust.warnings == [
         "Li: training did not raise the kinetic variance kept on unseen time (1.2 before, 1.1 after)",
-        "Li: coordinate 1 belongs to the box, not the atom: any other atom of it has the same",
+        "Li: coordinate 1 belongs to the box, not the atom: other atoms of it have the same, and no timescale follows",
         "Li: coordinate 0 is frozen for the whole run, as a label would be",
         "only 40 frames in a run: what is rare or slow is not seen",
         "starts of training reached held-out scores from 1 to 2: try another seed",

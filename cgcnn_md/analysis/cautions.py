@@ -60,13 +60,11 @@ def of_coordinates(name: str, columns: Ints, shuffles: Shuffles) -> Iterator[Cau
     frozen = [int(i) for i in columns if shuffles.frozen[i] and i not in box]
     if box:
         belong = "belongs" if len(box) == 1 else "belong"
-        words = f"{belong} to the box, not the atom: any other atom of it has the same"
+        words = f"{belong} to the box, not the atom: other atoms of it have the same, and no timescale follows"
         yield Caution(0.5, f"{name}: {_listed('coordinate', box)} {words}")
     if frozen:
-        are = "is" if len(frozen) == 1 else "are"
-        yield Caution(
-            0.45, f"{name}: {_listed('coordinate', frozen)} {are} frozen for the whole run, as a label would be"
-        )
+        words = f"{'is' if len(frozen) == 1 else 'are'} frozen for the whole run, as a label would be"
+        yield Caution(0.45, f"{name}: {_listed('coordinate', frozen)} {words}")
 
 
 def of_exchange(name: str, clusters: Ints, transitions: Ints) -> Iterator[Caution]:
