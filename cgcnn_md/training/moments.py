@@ -12,8 +12,8 @@ from cgcnn_md.nn import Model
 from cgcnn_md.readers import Reader
 from cgcnn_md.training.pairs import PairBatch, PairSampler
 
-_MAP_NODES = 400_000
-_LAG_NODES = 60_000
+_MAP_NODES = 200_000
+_LAG_NODES = 40_000
 _LEVEL = 1.2  # a timescale that grows less than this when the lag doubles has levelled off
 _MOST_LAGS = 8  # the longest lag leaves so many in the trajectory
 
