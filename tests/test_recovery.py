@@ -46,6 +46,21 @@ def test_out_holds_what_the_contract_names(result: object) -> None:
     assert "2 environments" in result.verdict or "2 environments" in repr(result)
 
 
+def test_what_the_result_rests_on_is_kept(result: object) -> None:
+    trust = result.provenance["trust"]
+    (copper,) = trust["groups"]
+    assert copper["untrained"] > 0
+    assert copper["trained"] > 0
+    assert len(trust["starts"]) == 2
+    assert copper["surrogates"] == 5
+    assert [c["entered"] for c in trust["clusters"]] == [trust["transitions"][1][0], trust["transitions"][0][1]]
+    for warning in trust["warnings"]:
+        assert f"Caution: {warning}." in result.summary
+    page = (result.path / "report.html").read_text(encoding="utf-8")
+    assert "Can this be trusted?" in page
+    assert result.shuffled.significant[0]
+
+
 def test_a_crystal_that_melts_is_two_environments(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     perfect = ase.build.bulk("Cu", cubic=True).repeat(3)

@@ -108,7 +108,7 @@ def _draw_shuffled(ax: Axes, rows: pd.DataFrame) -> None:
         height = rows[name.replace(" ", "_")].to_numpy(dtype=float)
         ax.plot(
             place + side, height, linestyle="none", marker=marker, markersize=4.5, markerfacecolor="white",
-            markeredgecolor=INK, markeredgewidth=0.9, zorder=4, label=name,
+            markeredgecolor=INK, markeredgewidth=0.9, zorder=4, clip_on=False, label=name,
         )  # fmt: skip
     chance = rows["chance"].to_numpy(dtype=float)
     ax.hlines(chance, place - 0.36, place + 0.36, color=INK, linewidth=0.9, linestyle=":", zorder=4, label="chance")
