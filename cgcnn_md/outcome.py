@@ -19,7 +19,7 @@ from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.results import CLUSTERS, COORDINATION, GATES, MAP, RDF, TRAINING
+from cgcnn_md.results import CLUSTERS, COORDINATION, GATES, MAP, RDF, SPECTRUM, TRAINING
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ _MENTIONED = 0.05  # per cent
 _CAPTIONS = {
     "map": "Map of sampled atoms, for looking only: clusters were found in the embedding, not here.",
     "spectrum": "Autocorrelation of each slow coordinate over one lag, on time that training did not see; "
-    "coloured ones survive, and clusters are sought in these.",
+    "coloured ones survive, and clusters are sought in these. What shuffled time (circles) keeps is a label that "
+    "hardly changes; what shuffled atoms (triangles) keep belongs to the box.",
     "populations": "Population of each cluster in time.",
     "rdf": "What surrounds the atoms of each cluster.",
     "gates": "What a neighbour counts for: how far the embedding of the atom moves if it does not hear it.",
@@ -66,6 +67,8 @@ def analyse(
     """
     from cgcnn_md.analysis.census import take_census
     from cgcnn_md.analysis.populations import populations
+    from cgcnn_md.analysis.surrogates import shuffle_table
+    from cgcnn_md.analysis.trust import assess
 
     stores = folder.stores()
     maps, header = read_maps(folder.model)
@@ -79,17 +82,20 @@ def analyse(
     if by != "species":
         clusters.insert(1, "group", clusters["species"])
         clusters["species"] = clusters["group"].map(found.species)
+    trust = assess(found, census, maps, header["provenance"])
+    (folder.path / SPECTRUM).parent.mkdir(parents=True, exist_ok=True)
+    _write(shuffle_table(found.shuffles, found.species), folder.path / SPECTRUM)
     rdf = _structure(readers, stores, found.n_clusters, config, tell)
     if rdf is not None:
         coordination = rdf.coordination()
         clusters = clusters.merge(coordination, on="cluster", how="left")
-        (folder.path / RDF).parent.mkdir(parents=True, exist_ok=True)
         _write(rdf.to_frame().dropna(), folder.path / RDF)
     _write(clusters, folder.path / CLUSTERS)
     (folder.path / COORDINATION).unlink(missing_ok=True)  # of older clusters
-    sentences = _summary(found, clusters, header)
+    sentences = [*_summary(found, clusters, header), *trust.sentences]
     folder.note(
         summary=sentences,
+        trust=trust.record(),
         kept=_kept(found),
         clusters={name: asdict(f.evidence) for name, f in found.by_group.items()},
         clusters_given=n_clusters,
@@ -188,10 +194,10 @@ def draw(folder: OutFolder) -> None:
         path = folder.path / "figures" / f"{name}.png"
         save_figure(getattr(result.plot, name)(), path)
         figures.append((path, caption))
-    record = {k: v for k, v in folder.record.items() if k != "summary"}
+    record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust"}}
     write_report(
         folder.path, summary=folder.record.get("summary", []), clusters=result.clusters, figures=figures,
-        provenance={**record, "settings": folder.config.to_dict()},
+        provenance={**record, "settings": folder.config.to_dict()}, trust=folder.record.get("trust"),
     )  # fmt: skip
 
 

@@ -298,7 +298,7 @@ def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell:
         tell.say(told)
     records = train_model(readers, model, config, tell, folder=folder.path)
     best = max((r.validation for r in records), default=float("nan"))
-    model.provenance = {
+    model.provenance |= {
         "identity": sorted({r.identity.source for r in readers} - {""}),
         "seed": config.train.seed, "validation_score": best, "epochs": len(records), **versions(),
         "source": [s for r in readers for s in r.sources],

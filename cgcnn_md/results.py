@@ -26,7 +26,7 @@ STORE, CLUSTERS, MAP, TRAINING, RUN = (
     "training.csv",
     "run.json",
 )
-RDF = "figures/rdf.csv"
+RDF, SPECTRUM = "figures/rdf.csv", "figures/spectrum.csv"
 GATES, COORDINATION = "figures/gates.csv", "gates.csv"
 
 
@@ -157,6 +157,11 @@ class Embedding:
         return pd.DataFrame(rows, columns=columns)
 
     @cached_property
+    def shuffled(self) -> pd.DataFrame:
+        """What is left of each coordinate's autocorrelation where pairs are shuffled in time or among atoms."""
+        return _read_csv(self._file(SPECTRUM, "cgcnn-md cluster"))
+
+    @cached_property
     def provenance(self) -> dict[str, Any]:
         """What ``run.json`` holds: versions, arguments, inputs, seeds, timings, summary."""
         place = self.path / RUN
@@ -244,7 +249,8 @@ class Plots:
         store = self._result.stores()[0]
         kept = self._result.provenance.get("kept", store.attrs.get("kept"))
         lag = step_time(store) * float(store.attrs.get("lag") or "nan")
-        options = {"kept": kept, "lag": lag if lag > 0 else None, **options}
+        shuffled = self._result.shuffled if (self._result.path / SPECTRUM).is_file() else None
+        options = {"kept": kept, "lag": lag if lag > 0 else None, "shuffled": shuffled, **options}
         return plot_spectrum(self._result.timescales, ax=_canvas(ax), **options)
 
     def populations(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:

@@ -164,6 +164,23 @@ def test_the_spectrum_marks_what_was_kept_and_says_how_slow() -> None:
     assert len({bar.get_facecolor() for bar in first.patches}) == 2
 
 
+def test_the_spectrum_marks_what_shuffled_pairs_keep() -> None:
+    shuffled = pd.DataFrame(
+        {
+            "species": "O", "group": "O", "feature": [0, 1, 2], "shuffled_time": [0.9, 0.2, 0.0],
+            "shuffled_atoms": [0.0, 0.1, np.nan], "chance": [0.1, 0.05, 0.02],
+        }
+    )  # fmt: skip
+    first, second = plot_spectrum(SPECTRUM, {"O": 2, "H": 0}, shuffled=shuffled).figure.axes
+    assert legend_of(first) == ["shuffled time", "shuffled atoms", "chance"]
+    time, atoms = (line.get_ydata() for line in first.lines if str(line.get_label()).startswith("shuffled"))
+    np.testing.assert_array_equal(time, shuffled.shuffled_time)
+    np.testing.assert_array_equal(atoms, shuffled.shuffled_atoms)
+    assert second.get_legend() is None  # nothing is known of H
+    grouped = plot_spectrum(SPECTRUM, shuffled=shuffled.assign(group="O:a"), species="O")
+    assert grouped.get_legend() is None  # nor of O as a whole
+
+
 def test_runs_follow_each_other_and_the_rest_is_not_assigned() -> None:
     series = series_of(WATER, runs=3).assign(fraction=lambda t: t.fraction * 0.9)
     ax = plot_populations(series, WATER, species="O")

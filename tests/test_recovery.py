@@ -14,7 +14,7 @@ import cgcnn_md
 FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "clusters.csv", "map.parquet", "report.html",
     "log.txt", "figures/map.png", "figures/spectrum.png", "figures/populations.png", "figures/rdf.png",
-    "figures/training.png",
+    "figures/training.png", "figures/spectrum.csv",
 )  # fmt: skip
 
 
@@ -44,6 +44,21 @@ def test_out_holds_what_the_contract_names(result: object) -> None:
     assert bool(data["done"].all())
     np.testing.assert_allclose(np.diff(data["time"].values), 2.0)
     assert "2 environments" in result.verdict or "2 environments" in repr(result)
+
+
+def test_what_the_result_rests_on_is_kept(result: object) -> None:
+    trust = result.provenance["trust"]
+    (copper,) = trust["groups"]
+    assert copper["untrained"] > 0
+    assert copper["trained"] > 0
+    assert len(trust["starts"]) == 2
+    assert copper["surrogates"] == 5
+    assert [c["entered"] for c in trust["clusters"]] == [trust["transitions"][1][0], trust["transitions"][0][1]]
+    for warning in trust["warnings"]:
+        assert f"Caution: {warning}." in result.summary
+    page = (result.path / "report.html").read_text(encoding="utf-8")
+    assert "Can this be trusted?" in page
+    assert result.shuffled.significant[0]
 
 
 def test_a_crystal_that_melts_is_two_environments(tmp_path: Path) -> None:

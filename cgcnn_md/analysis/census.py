@@ -36,8 +36,8 @@ class Census:
         Frames that each atom spends in each cluster, shape (n_atoms, n_clusters).
     at_risk
         Steps that began in each cluster and whose end is known, shape (n_clusters,).
-    exits
-        How many of them ended in another cluster, shape (n_clusters,).
+    transitions
+        How many of them ended in each other cluster, from rows to columns, shape (n_clusters, n_clusters).
     longest
         Longest unbroken stay of one atom in each cluster, in steps, shape (n_clusters,).
     """
@@ -52,8 +52,14 @@ class Census:
     by_frame: Ints
     by_atom: Ints
     at_risk: Ints
-    exits: Ints
+    transitions: Ints
     longest: Ints
+
+    @property
+    def exits(self) -> Ints:
+        """Steps that began in each cluster and ended in another, shape (n_clusters,)."""
+        left: Ints = self.transitions.sum(axis=1)
+        return left
 
     @property
     def species_names(self) -> list[str]:
@@ -139,7 +145,7 @@ def _count(store: Store, n_clusters: int, dt: float | None, groups: NDArray[np.s
         by_frame=np.asarray(by_frame, dtype=np.int64).reshape(len(kept), n_species, n_clusters),
         by_atom=by_atom[:, :n_clusters],
         at_risk=steps.at_risk,
-        exits=steps.exits,
+        transitions=steps.transitions,
         longest=steps.longest,
     )
 
@@ -163,7 +169,7 @@ class _Steps:
 
     def __init__(self, n_atoms: int, n_clusters: int) -> None:
         self.at_risk = np.zeros(n_clusters, dtype=np.int64)
-        self.exits = np.zeros(n_clusters, dtype=np.int64)
+        self.transitions = np.zeros((n_clusters, n_clusters), dtype=np.int64)
         self.longest = np.zeros(n_clusters, dtype=np.int64)
         self._before = np.full(n_atoms, -1, dtype=np.int64)
         self._stay = np.zeros(n_atoms, dtype=np.int64)
@@ -178,7 +184,7 @@ class _Steps:
             known = before >= 0
             moved = known & (before != labels)
             self.at_risk += np.bincount(before[known], minlength=n)
-            self.exits += np.bincount(before[moved], minlength=n)
+            np.add.at(self.transitions, (before[moved], labels[moved]), 1)
             self._stay[:] = np.where(known & ~moved, self._stay + 1, 0)
             np.maximum.at(self.longest, labels[labels >= 0], self._stay[labels >= 0])
         self._before = labels

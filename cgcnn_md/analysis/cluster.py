@@ -42,6 +42,8 @@ class Evidence:
         The result in words.
     stays
         Probability that an atom is in its cluster still after one lag, least of all clusters; None where not known.
+    surrogates
+        How many of five surrogates without structure gave one cluster; None where none was tried.
     """
 
     n_clusters: int
@@ -51,6 +53,7 @@ class Evidence:
     bic_gain: float
     verdict: str
     stays: float | None = None
+    surrogates: int | None = None
 
 
 @dataclass(eq=False)
@@ -98,7 +101,8 @@ class SpeciesClusters:
 
 def find_clusters(
     embedding: NDArray[np.floating], autocorrelation: Floats, when: NDArray[np.integer], *,
-    pairs: tuple[Floats, Floats] | None = None, n_clusters: int | None = None, survive: float = 0.3, seed: int = 0,
+    pairs: tuple[Floats, Floats] | None = None, chance: Floats | None = None, n_clusters: int | None = None,
+    survive: float = 0.3, seed: int = 0,
 ) -> SpeciesClusters:  # fmt: skip
     """Find the environments of one species.
 
@@ -112,10 +116,12 @@ def find_clusters(
         Frame of every point, shape (n_points,).
     pairs
         Slow coordinates of atoms now and one lag later, each of shape (n_pairs, n); None where time is not known.
+    chance
+        Autocorrelation that shuffled pairs reach by chance, shape (n,); None for none.
     n_clusters
         Clusters wanted; None lets the data decide.
     survive
-        Coordinates with less held-out autocorrelation are noise and not looked at.
+        Coordinates with less held-out autocorrelation, or no more than chance gives, are noise and not looked at.
     seed
         Seed of k-means.
 
@@ -127,15 +133,18 @@ def find_clusters(
     """
     points = np.asarray(embedding, dtype=np.float64)
     varied = points.std(axis=0) > 1e-9
-    columns = np.flatnonzero((autocorrelation > survive) & varied)
+    least = np.full(len(varied), survive) if chance is None else np.fmax(survive, chance)
+    columns = np.flatnonzero((autocorrelation > least) & varied)
     if n_clusters is not None and len(columns) == 0:
         columns = np.flatnonzero(varied)[:2]
     if len(columns) == 0 or n_clusters == 1:
-        slowest = float(autocorrelation.max(initial=0.0))
+        slowest = f"largest autocorrelation {autocorrelation.max(initial=0.0):.2f}"
+        if chance is not None:
+            slowest += f", shuffled pairs reach {np.nanmax(chance, initial=0.0):.2f}"
         why = "one environment only: " + (
             "as asked" if n_clusters == 1
             else "all atoms are alike" if not varied.any()
-            else f"no coordinate keeps its value over one lag (largest autocorrelation {slowest:.2f})"
+            else f"no coordinate keeps its value over one lag ({slowest})"
         )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, 0, 0.0, 1.0, 0.0, why))
     chosen = points[:, columns]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
 from cgcnn_md.analysis.membership import sure
+from cgcnn_md.analysis.nulls import try_surrogates
 from cgcnn_md.analysis.project import gather
+from cgcnn_md.analysis.surrogates import Shuffles, shuffle_pairs
 from cgcnn_md.frame import Ints
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.store import Store
@@ -30,11 +33,14 @@ class Discovery:
         Number of each group's first cluster; numbers are global.
     species
         Species of each group.
+    shuffles
+        What is left of each coordinate's autocorrelation where pairs are shuffled; only for groups with pairs in time.
     """
 
     by_group: dict[str, SpeciesClusters]
     first: dict[str, int]
     species: dict[str, str]
+    shuffles: dict[str, Shuffles] = field(default_factory=dict)
 
     @property
     def n_clusters(self) -> int:
@@ -193,6 +199,7 @@ def discover(
         Seed of sample and clustering.
     """
     found: dict[str, SpeciesClusters] = {}
+    shuffles: dict[str, Shuffles] = {}
     first, at = {}, 0
     species = {g: s for store in stores for g, s in zip(store.groups(by).tolist(), store.species.tolist(), strict=True)}
     for name in sorted(species):
@@ -201,15 +208,24 @@ def discover(
             continue
         of = species[name]
         pairs = None
+        mapping = coordinates.maps[of]
         if lag is not None and (ends := sample_pairs(stores, name, lag, by=by, seed=seed)) is not None:
             pairs = coordinates(of, ends[0], ends[2]), coordinates(of, ends[1], ends[2])
+            shuffled = shuffle_pairs(
+                stores, name, lag, partial(coordinates, of), mapping.autocorrelation, by=by, seed=seed
+            )
+            if shuffled is not None:
+                shuffles[name] = shuffled
+        points = coordinates(of, values, identity)
+        chance = shuffles[name].chance if name in shuffles else None
         found[name] = find_clusters(
-            coordinates(of, values, identity), coordinates.maps[of].autocorrelation, when, pairs=pairs,
-            n_clusters=n_clusters, seed=seed,
-        )  # fmt: skip
+            points, mapping.autocorrelation, when, pairs=pairs, chance=chance, n_clusters=n_clusters, seed=seed
+        )
+        if n_clusters is None:
+            found[name] = try_surrogates(found[name], points, when, seed=seed)
         first[name] = at
         at += found[name].n_clusters
-    discovery = Discovery(found, first, species)
+    discovery = Discovery(found, first, species, shuffles)
     _order_by_population(discovery, stores, coordinates, by)
     return discovery
 

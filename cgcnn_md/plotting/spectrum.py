@@ -25,6 +25,7 @@ def plot_spectrum(
     *,
     lag: float | None = None,
     species: str | None = None,
+    shuffled: pd.DataFrame | None = None,
 ) -> Axes:
     """Draw the autocorrelation of every slow coordinate, a panel per species.
 
@@ -40,6 +41,9 @@ def plot_spectrum(
         Lag in ps, for the label.
     species
         Draw this species alone.
+    shuffled
+        Columns species, group, feature, shuffled_time, shuffled_atoms, chance: what shuffled pairs keep, drawn as
+        markers where the group is the species.
 
     Returns
     -------
@@ -54,6 +58,8 @@ def plot_spectrum(
         rows = timescales[(timescales["species"] == name) & timescales["autocorrelation"].notna()]
         if len(rows):
             _draw(panel, rows, len(rows) if kept is None else int(kept.get(name, 0)))
+            if shuffled is not None:
+                _draw_shuffled(panel, shuffled[(shuffled["species"] == name) & (shuffled["group"] == name)])
             dress(
                 panel,
                 title=_title(name, kept),
@@ -68,8 +74,8 @@ def plot_spectrum(
 def _draw(ax: Axes, rows: pd.DataFrame, n_kept: int) -> None:
     """Draw one species."""
     height = rows["autocorrelation"].to_numpy(dtype=float)
-    place = np.arange(1, len(height) + 1)
-    colours = [OKABE_ITO[0] if n <= n_kept else GREY for n in place]
+    place = np.arange(len(height))
+    colours = [OKABE_ITO[0] if n < n_kept else GREY for n in place]
     ax.bar(place, height, width=0.72, color=colours, zorder=2)
     ax.axhline(0, color=INK, linewidth=0.8, zorder=3)
     times = rows["timescale_ps"].to_numpy(dtype=float)
@@ -89,8 +95,27 @@ def _draw(ax: Axes, rows: pd.DataFrame, n_kept: int) -> None:
             )
     ax.set_ylim(min(0.0, float(height.min()) * 1.15), 1.3 if crowded and n_kept else 1.12)
     ax.set_yticks(np.arange(np.ceil(ax.get_ylim()[0] * 5) / 5, 1.01, 0.2))
-    ax.set_xlim(0.4, max(len(height), 3) + 0.6)
+    ax.set_xlim(-0.6, max(len(height), 3) - 0.4)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
+
+
+def _draw_shuffled(ax: Axes, rows: pd.DataFrame) -> None:
+    """Mark what shuffled pairs of one species keep."""
+    if len(rows) == 0:
+        return
+    place = rows["feature"].to_numpy(dtype=float)
+    for side, marker, name in ((-0.14, "o", "shuffled time"), (0.14, "^", "shuffled atoms")):
+        height = rows[name.replace(" ", "_")].to_numpy(dtype=float)
+        ax.plot(
+            place + side, height, linestyle="none", marker=marker, markersize=4.5, markerfacecolor="white",
+            markeredgecolor=INK, markeredgewidth=0.9, zorder=4, clip_on=False, label=name,
+        )  # fmt: skip
+    chance = rows["chance"].to_numpy(dtype=float)
+    ax.hlines(chance, place - 0.36, place + 0.36, color=INK, linewidth=0.9, linestyle=":", zorder=4, label="chance")
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=LEGEND, frameon=False, labelcolor=INK,
+        handletextpad=0.5, columnspacing=1.2,
+    )  # fmt: skip
 
 
 def _title(name: str, kept: Mapping[str, int] | None) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cgcnn_md.errors import MissingFileError, StorageError
 from cgcnn_md.report.table import cluster_table
+from cgcnn_md.report.trust import trust_section
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +60,7 @@ def write_report(
     clusters: pd.DataFrame,
     figures: Sequence[tuple[Path, str]],
     provenance: Mapping[str, Any],
+    trust: Mapping[str, Any] | None = None,
     title: str = "Local environments",
 ) -> Path:
     """Write ``report.html``: no script, no network, everything inside.
@@ -76,6 +78,8 @@ def write_report(
     provenance
         Where it comes from: versions, inputs, settings. "source" is shown below the title; what is nested
         opens on a click.
+    trust
+        The record of what the result rests on, as ``run.json`` holds it under `trust`.
     title
         Heading of the page.
 
@@ -99,6 +103,7 @@ def write_report(
         '<section class="summary">' + "".join(f"<p>{escape(line)}</p>" for line in summary) + "</section>",
         "<h2>Clusters</h2>",
         cluster_table(clusters),
+        trust_section(trust) if trust else "",
         "<h2>Figures</h2>" if figures else "",
         *(_figure(Path(path), caption) for path, caption in figures),
         "<h2>Provenance</h2>",

@@ -1,0 +1,131 @@
+"""What speaks against a result, in words, each with its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from cgcnn_md.analysis.census import Census
+from cgcnn_md.analysis.cluster import Evidence
+from cgcnn_md.analysis.drift import drifts
+from cgcnn_md.analysis.nulls import SURROGATES
+from cgcnn_md.analysis.surrogates import Shuffles
+from cgcnn_md.frame import Ints
+
+_TRANSITIONS = 30  # below which rates are known to 20 % at best
+_ATOMS = 5  # below which a cluster may be an accident of these
+_FRAMES = 50  # of the longest run, below which what is rare or slow is not seen
+_STABLE = 0.9  # agreement of clusters on halves of the time, below which borders are vague
+_SPREAD = 1.2  # ratio of the scores of several starts, above which training depends on the start
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Something that speaks against a result; sorted, the gravest come first.
+
+    Parameters
+    ----------
+    weight
+        From 0 to 1.
+    words
+        What is said.
+    """
+
+    weight: float
+    words: str
+
+    def __lt__(self, other: Caution) -> bool:
+        return self.weight > other.weight
+
+
+def of_group(name: str, evidence: Evidence, untrained: float | None, trained: float | None) -> Iterator[Caution]:
+    """Doubt training, valleys or borders of one group, whose encoder kept so much kinetic variance."""
+    if evidence.surrogates is not None and evidence.surrogates < SURROGATES:
+        single = f"only {evidence.surrogates} of {SURROGATES} surrogates without structure give one cluster"
+        yield Caution(0.95, f"{name}: {single}: so may the clusters of the data be chance")
+    if evidence.n_coordinates and untrained is not None and trained is not None and trained <= untrained:
+        scores = f"{untrained:.3g} before, {trained:.3g} after"
+        yield Caution(0.9, f"{name}: training did not raise the kinetic variance kept on unseen time ({scores})")
+    if evidence.n_clusters > 1 and evidence.stability is not None and evidence.stability < _STABLE:
+        index = f"an index of {evidence.stability:.2f} only"
+        yield Caution(0.55, f"{name}: halves of the time agree on the clusters with {index}")
+
+
+def of_coordinates(name: str, columns: Ints, shuffles: Shuffles) -> Iterator[Caution]:
+    """Doubt coordinates that shuffling does not change, of those in which clusters were sought."""
+    box = [int(i) for i in columns if shuffles.of_box[i]]
+    frozen = [int(i) for i in columns if shuffles.frozen[i] and i not in box]
+    if box:
+        belong = "belongs" if len(box) == 1 else "belong"
+        words = f"{belong} to the box, not the atom: other atoms of it have the same, and no timescale follows"
+        yield Caution(0.5, f"{name}: {_listed('coordinate', box)} {words}")
+    if frozen:
+        words = f"{'is' if len(frozen) == 1 else 'are'} frozen for the whole run, as a label would be"
+        yield Caution(0.45, f"{name}: {_listed('coordinate', frozen)} {words}")
+
+
+def of_exchange(name: str, clusters: Ints, transitions: Ints) -> Iterator[Caution]:
+    """Doubt clusters between which little or nothing is seen to go.
+
+    Clusters are joined by their busiest exchange first; only exchanges that join are looked at, so that a rare way
+    beside a common one is no fault.
+    """
+    both = transitions + transitions.T
+    part = {int(k): {int(k)} for k in clusters}
+    rare: list[tuple[int, int, int]] = []
+    for a, b in sorted(combinations(part, 2), key=lambda pair: -both[pair]):
+        if part[a] is part[b] or both[a, b] == 0:
+            continue
+        if both[a, b] < _TRANSITIONS:
+            rare.append((int(both[a, b]), a, b))
+        part[a] |= part[b]
+        for k in part[b]:
+            part[k] = part[a]
+    apart = sorted({tuple(sorted(members)) for members in part.values()})
+    if len(apart) == len(clusters):
+        words = "they may be parts that never meet (boxes, phases, places), and lifetimes are lower bounds"
+        yield Caution(1.0, f"{name}: clusters do not exchange at all: {words}")
+    elif len(apart) > 1:
+        parts = " and ".join(_listed("cluster", members) for members in apart)
+        yield Caution(0.75, f"{name}: nothing is seen to go between {parts}")
+    if len(rare) == 1:
+        n, a, b = rare[0]
+        yield Caution(0.65, f"{name}: only {n} transition{'s' * (n != 1)} between clusters {a} and {b}")
+    elif rare:
+        each = ", ".join(f"{n} between clusters {a} and {b}" for n, a, b in sorted(rare))
+        yield Caution(0.65, f"{name}: few transitions: {each}")
+
+
+def of_support(name: str, cluster: int, atoms: int, total: int) -> Iterator[Caution]:
+    """Doubt a cluster that few atoms show, out of many."""
+    if atoms < _ATOMS <= total:
+        yield Caution(0.7, f"{name}: cluster {cluster} is seen in {atoms} atom{'s' * (atoms != 1)} only")
+
+
+def of_time(name: str, clusters: Ints, counts: Sequence[Census]) -> Iterator[Caution]:
+    """Doubt populations that drift; of each run, the one that does so most."""
+    for census in counts:
+        for drift in drifts(census, name, clusters):
+            along = f"along the run{f' in {census.name}' if census.name else ''}"
+            change = f"the share of cluster {drift.cluster} drifts from {drift.early:.2f} to {drift.late:.2f} {along}"
+            yield Caution(0.8, f"{name}: {change}: not in equilibrium, or slower than the run")
+
+
+def of_run(counts: Sequence[Census], starts: Sequence[float]) -> Iterator[Caution]:
+    """Doubt little data, and a training that depends on its start."""
+    longest = max((int(np.bincount(c.run - c.run.min()).max()) for c in counts if len(c.run)), default=0)
+    if longest < _FRAMES:
+        yield Caution(0.4, f"only {longest} frame{'s' * (longest != 1)} in a run: what is rare or slow is not seen")
+    if starts and max(starts) > _SPREAD * min(starts):
+        scores = f"from {min(starts):.3g} to {max(starts):.3g}"
+        yield Caution(0.3, f"starts of training reached held-out scores {scores}: try another seed")
+
+
+def _listed(what: str, numbers: Sequence[int]) -> str:
+    """Write numbers: 'coordinate 0', 'coordinates 0, 1 and 2'."""
+    if len(numbers) == 1:
+        return f"{what} {numbers[0]}"
+    return f"{what}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

@@ -1,0 +1,66 @@
+"""The null test of clusters: data without structure must give one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
+from cgcnn_md.frame import Floats
+
+SURROGATES = 5
+_POINTS = 4_000  # of each
+
+
+def try_surrogates(
+    found: SpeciesClusters, embedding: NDArray[np.floating], when: NDArray[np.integer], *, seed: int = 0
+) -> SpeciesClusters:
+    """Seek clusters in surrogates of what clusters were found in, and add to the evidence how many gave one only.
+
+    Surrogates are normal, with the means and covariances of the data, so that no valley is in them. Where the data
+    gave one cluster, they are tried once more with every coordinate of the data shuffled on its own, in time and among
+    atoms; a surrogate counts if both give one cluster. Where the data gave several, shuffled coordinates would keep
+    the valleys that lie along one of them, and are no null.
+
+    Parameters
+    ----------
+    found
+        Clusters of the data.
+    embedding
+        Points they were sought in, shape (n_points, n).
+    when
+        Frame of every point, shape (n_points,).
+    seed
+        Seed of the surrogates and of the clusters in them.
+
+    Returns
+    -------
+    SpeciesClusters
+        With `surrogates` in its evidence, which for a single environment is said in the verdict; unchanged where no
+        coordinate survived.
+    """
+    if found.evidence.n_coordinates == 0:
+        return found
+    rng = np.random.default_rng(seed)
+    points = np.asarray(embedding[:, found.columns], dtype=np.float64)
+    single = sum(_one_cluster(found, points, when, seed + i, rng) for i in range(SURROGATES))
+    evidence = replace(found.evidence, surrogates=single)
+    if found.n_clusters == 1:
+        told = f"{evidence.verdict}; surrogates without structure give one cluster ({single} of {SURROGATES})"
+        evidence = replace(evidence, verdict=told)
+    return replace(found, evidence=evidence)
+
+
+def _one_cluster(
+    found: SpeciesClusters, points: Floats, when: NDArray[np.integer], seed: int, rng: np.random.Generator
+) -> bool:
+    """Tell whether surrogates of one seed give one cluster."""
+    chosen = np.sort(rng.choice(len(points), min(_POINTS, len(points)), replace=False))
+    mean, covariance = points.mean(axis=0), np.atleast_2d(np.cov(points, rowvar=False))
+    tries = [rng.multivariate_normal(mean, covariance, len(chosen), method="eigh")]
+    if found.n_clusters == 1:
+        tries.append(rng.permuted(points, axis=0)[: len(chosen)])
+    kept = np.ones(points.shape[1])
+    return all(find_clusters(t, kept, when[chosen], seed=seed).n_clusters == 1 for t in tries)

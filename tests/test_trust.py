@@ -1,0 +1,173 @@
+"""What a result rests on: transitions counted, drifts told, warnings in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cgcnn_md.analysis.census import take_census
+from cgcnn_md.analysis.cluster import Evidence, SpeciesClusters
+from cgcnn_md.analysis.discover import Discovery
+from cgcnn_md.analysis.drift import drifts
+from cgcnn_md.analysis.surrogates import Shuffles
+from cgcnn_md.analysis.trust import Trust, assess, effective_rank
+from cgcnn_md.kinetic_map import KineticMap
+from cgcnn_md.report.trust import trust_section
+from cgcnn_md.store import Store
+
+
+def store_of(path: Path, labels: np.ndarray, name: str = "", runs: np.ndarray | None = None) -> Store:
+    n_frames, n_atoms = labels.shape
+    store = Store.create(
+        path / "e.zarr", name, n_frames=n_frames, atom_index=np.arange(n_atoms), species_names=["Li"] * n_atoms,
+        features=1, frame_numbers=np.arange(n_frames), runs=np.zeros(n_frames) if runs is None else runs,
+        unit_frames=64,
+    )  # fmt: skip
+    store.write_clusters(0, labels)
+    store.write(0, np.zeros((n_frames, n_atoms, 1), dtype=np.float32), np.arange(n_frames) * 1.0)
+    for unit in range(store.n_units):
+        store.mark_done(unit)
+    return store
+
+
+def markov(n_frames: int, n_atoms: int, leave: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """Two-state chains in equilibrium."""
+    labels = np.empty((n_frames, n_atoms), dtype=np.int16)
+    state = (rng.random(n_atoms) < leave[0] / sum(leave)).astype(np.int16)
+    for frame in range(n_frames):
+        labels[frame] = state
+        state = np.where(rng.random(n_atoms) < np.asarray(leave)[state], 1 - state, state)
+    return labels
+
+
+def judged(
+    *stores: Store, n_clusters: int = 2, shuffles: Shuffles | None = None, surrogates: int = 5, stability: float = 1.0,
+    **provenance: object,
+) -> Trust:  # fmt: skip
+    evidence = Evidence(n_clusters, 2, 0.1, stability, 1.0, "", surrogates=surrogates)
+    found = Discovery(
+        {"Li": SpeciesClusters(np.arange(2), None, evidence)}, {"Li": 0}, {"Li": "Li"},
+        {} if shuffles is None else {"Li": shuffles},
+    )  # fmt: skip
+    maps = {"Li": KineticMap(np.zeros((1, 2)), np.eye(2), np.array([0.9, 0.9]), np.zeros(2))}
+    return assess(found, take_census(stores, n_clusters=n_clusters), maps, provenance)
+
+
+def test_transitions_are_counted_between_cores(tmp_path: Path) -> None:
+    labels = np.asarray([[0, 2], [-1, 2], [1, -1], [1, 2], [0, 2], [-1, 0], [0, 0]])
+    census = take_census(store_of(tmp_path, labels))[0]
+    assert census.transitions.tolist() == [[0, 1, 0], [1, 0, 0], [1, 0, 0]]
+    assert census.exits.tolist() == [1, 1, 1]
+
+
+def test_transitions_are_those_of_the_chain_and_not_across_runs(tmp_path: Path) -> None:
+    labels = markov(500, 7, (0.1, 0.2), np.random.default_rng(0))
+    runs = np.arange(500) // 250
+    wanted = np.zeros((2, 2), dtype=int)
+    for run in (labels[:250], labels[250:]):
+        for now, later in zip(run[:-1].ravel(), run[1:].ravel()):
+            wanted[now, later] += now != later
+    census = take_census(store_of(tmp_path, labels, runs=runs))[0]
+    assert census.transitions.tolist() == wanted.tolist()
+
+
+def test_support_of_each_cluster(tmp_path: Path) -> None:
+    labels = np.zeros((60, 6), dtype=int)
+    labels[10:20, 0] = 1
+    labels[30:, 1] = 1
+    trust = judged(store_of(tmp_path, labels))
+    first, second = trust.clusters
+    assert (first.frames, first.atoms, first.entered, first.left) == (60, 6, 1, 2)
+    assert (second.frames, second.atoms, second.entered, second.left) == (40, 2, 2, 1)
+    assert trust.transitions == [[0, 2], [1, 0]]
+    assert "Li: only 3 transitions between clusters 0 and 1" in trust.warnings
+    assert "Li: cluster 1 is seen in 2 atoms only" in trust.warnings
+
+
+def test_a_stationary_chain_has_nothing_against_it(tmp_path: Path) -> None:
+    labels = markov(600, 40, (0.05, 0.1), np.random.default_rng(0))
+    trust = judged(store_of(tmp_path, labels), scores={"Li": {"trained": 1.9, "untrained": 1.2}}, starts=[2.0, 2.1])
+    assert trust.warnings == []
+    assert (trust.groups[0].untrained, trust.groups[0].trained) == (1.2, 1.9)
+    assert trust.groups[0].effective_rank == pytest.approx(2.0)
+    assert "Nothing was found that speaks against it." in trust_section(trust.record())
+
+
+@pytest.mark.parametrize("leave", [(0.3, 0.3), (0.02, 0.03), (0.002, 0.003)])
+@pytest.mark.parametrize("n_atoms", [2, 100])
+def test_equilibrium_is_rarely_called_a_drift(tmp_path: Path, leave: tuple[float, float], n_atoms: int) -> None:
+    rng = np.random.default_rng(0)
+    told = 0
+    for trial in range(40):
+        census = take_census(store_of(tmp_path / str(trial), markov(120, n_atoms, leave, rng)), n_clusters=2)[0]
+        told += len(list(drifts(census, "Li", np.arange(2))))
+    assert told <= 1
+
+
+def test_a_drift_is_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    share = np.linspace(0.5, 0.9, 120)
+    labels = (rng.permutation(100) < 100 * share[:, None]).astype(int)  # every atom changes once at most
+    trust = judged(store_of(tmp_path, labels, name="melt"))
+    words = [w for w in trust.warnings if "drifts" in w]
+    assert words == [
+        "Li: the share of cluster 1 drifts from 0.57 to 0.84 along the run in melt: not in equilibrium, or slower "
+        "than the run"
+    ]
+
+
+def test_clusters_that_never_meet_come_first(tmp_path: Path) -> None:
+    labels = np.repeat([[0] * 5 + [1] * 5], 60, axis=0)
+    trust = judged(store_of(tmp_path, labels), surrogates=3, stability=0.85)
+    assert trust.warnings[0] == (
+        "Li: clusters do not exchange at all: they may be parts that never meet (boxes, phases, places), and "
+        "lifetimes are lower bounds"
+    )
+    assert trust.warnings[1].startswith("Li: only 3 of 5 surrogates without structure give one cluster")
+    assert trust.warnings[2] == "Li: halves of the time agree on the clusters with an index of 0.85 only"
+    assert trust.sentences[0] == f"Caution: {trust.warnings[0]}."
+
+
+def test_a_rare_way_beside_a_common_one_is_no_fault(tmp_path: Path) -> None:
+    labels = np.tile([0, 1, 2, 1], 60)[:, None].repeat(8, axis=1)
+    labels[101, 0] = 2  # straight from 0, once
+    assert not [w for w in judged(store_of(tmp_path / "a", labels), n_clusters=3).warnings if "transition" in w]
+    parted = np.hstack([np.tile([0, 1], 60)[:, None].repeat(8, axis=1), np.full((120, 8), 2)])
+    assert (
+        "Li: nothing is seen to go between clusters 0 and 1 and cluster 2"
+        in judged(store_of(tmp_path / "b", parted), n_clusters=3).warnings
+    )
+
+
+def test_training_starts_and_shuffles_are_judged(tmp_path: Path) -> None:
+    labels = markov(40, 20, (0.2, 0.3), np.random.default_rng(0))
+    kept, none = np.full(2, 0.9), np.zeros(2)
+    shuffles = Shuffles(kept, kept, none, np.array([0.88, 0.89]), none, np.array([0.0, 0.9]), none, none + 0.1)
+    trust = judged(
+        store_of(tmp_path, labels), shuffles=shuffles, scores={"Li": {"trained": 1.1, "untrained": 1.2}},
+        starts=[1.0, 2.0],
+    )  # fmt: skip
+    assert trust.warnings == [
+        "Li: training did not raise the kinetic variance kept on unseen time (1.2 before, 1.1 after)",
+        "Li: coordinate 1 belongs to the box, not the atom: other atoms of it have the same, and no timescale follows",
+        "Li: coordinate 0 is frozen for the whole run, as a label would be",
+        "only 40 frames in a run: what is rare or slow is not seen",
+        "starts of training reached held-out scores from 1 to 2: try another seed",
+    ]
+
+
+def test_effective_rank_counts_equal_variances() -> None:
+    assert effective_rank(np.array([0.5, 0.5, 0.5, 0.0])) == pytest.approx(3.0)
+    assert effective_rank(np.array([1.0, 0.0])) == pytest.approx(1.0)
+    assert effective_rank(np.zeros(3)) == 0.0
+
+
+def test_the_section_says_all_and_escapes_it(tmp_path: Path) -> None:
+    trust = judged(store_of(tmp_path, np.zeros((10, 5), dtype=int)), n_clusters=1).record()
+    trust["warnings"] = ["<script>"]
+    html = trust_section(trust)
+    assert "<li>&lt;script&gt;</li>" in html
+    assert "<td>5 of 5</td>" in html
+    assert "<td>–</td>" in html  # scores are not known
