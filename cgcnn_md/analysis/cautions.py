@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +16,14 @@ from cgcnn_md.analysis.nulls import SURROGATES
 from cgcnn_md.analysis.surrogates import Shuffles
 from cgcnn_md.frame import Ints
 
+if TYPE_CHECKING:
+    from cgcnn_md.analysis.trust import GroupTrust
+
 _TRANSITIONS = 30  # below which rates are known to 20 % at best
 _ATOMS = 5  # below which a cluster may be an accident of these
 _FRAMES = 50  # of the longest run, below which what is rare or slow is not seen
 _STABLE = 0.9  # agreement of clusters on halves of the time, below which borders are vague
+_SHARED = 0.7  # of the slow coordinates' variance, which another start of training should lead to
 _SPREAD = 1.2  # ratio of the scores of several starts, above which training depends on the start
 
 
@@ -41,14 +46,18 @@ class Caution:
         return self.weight > other.weight
 
 
-def of_group(name: str, evidence: Evidence, untrained: float | None, trained: float | None) -> Iterator[Caution]:
-    """Doubt training, valleys or borders of one group, whose encoder kept so much kinetic variance."""
+def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
+    """Doubt training, valleys or borders of one group."""
+    name, untrained, trained = row.group, row.untrained, row.trained
     if evidence.surrogates is not None and evidence.surrogates < SURROGATES:
         single = f"only {evidence.surrogates} of {SURROGATES} surrogates without structure give one cluster"
         yield Caution(0.95, f"{name}: {single}: so may the clusters of the data be chance")
     if evidence.n_coordinates and untrained is not None and trained is not None and trained <= untrained:
         scores = f"{untrained:.3g} before, {trained:.3g} after"
         yield Caution(0.9, f"{name}: training did not raise the kinetic variance kept on unseen time ({scores})")
+    if evidence.n_coordinates and row.agreement is not None and row.agreement < _SHARED:
+        share = f"{100 * max(row.agreement, 0.0):.0f} % of the slow coordinates' variance"
+        yield Caution(0.6, f"{name}: another start of training leads to {share} only")
     if evidence.n_clusters > 1 and evidence.stability is not None and evidence.stability < _STABLE:
         index = f"an index of {evidence.stability:.2f} only"
         yield Caution(0.55, f"{name}: halves of the time agree on the clusters with {index}")

@@ -31,6 +31,8 @@ class GroupTrust:
         Number of coordinates that share the kinetic variance, see `effective_rank`.
     untrained, trained
         Kinetic variance that coordinates keep on unseen time, before and after training; None where not known.
+    agreement
+        Share of the slow coordinates' variance that another start of training leads to as well; None where not known.
     stability, surrogates
         As in `Evidence`.
     """
@@ -40,6 +42,7 @@ class GroupTrust:
     effective_rank: float
     untrained: float | None
     trained: float | None
+    agreement: float | None
     stability: float | None
     surrogates: int | None
 
@@ -128,9 +131,10 @@ def assess(
     maps
         Kinetic map of each species.
     provenance
-        How the model was made: `scores` of each species, and of several `starts`.
+        How the model was made: `scores` and `agreement` of each species, and scores of several `starts`.
     """
     scores, starts = provenance.get("scores", {}), list(provenance.get("starts", []))
+    agreement = provenance.get("agreement", {})
     transitions = sum((c.transitions for c in counts), np.zeros((found.n_clusters, found.n_clusters), dtype=np.int64))
     groups = []
     for name, group in found.by_group.items():
@@ -139,7 +143,7 @@ def assess(
         rank = effective_rank(np.clip(maps[of].autocorrelation, 0.0, 1.0) ** 2)
         groups.append(
             GroupTrust(
-                name, seen.n_coordinates, rank, score.get("untrained"), score.get("trained"),
+                name, seen.n_coordinates, rank, score.get("untrained"), score.get("trained"), agreement.get(of),
                 seen.stability if group.n_clusters > 1 else None, seen.surrogates,
             )
         )  # fmt: skip
@@ -155,7 +159,7 @@ def _cautions(
     """Gather what speaks against the clusters of every group, and against the run."""
     for row in groups:
         mine, evidence = _clusters(found, row.group), found.by_group[row.group].evidence
-        yield from of_group(row.group, evidence, row.untrained, row.trained)
+        yield from of_group(evidence, row)
         if evidence.n_coordinates and row.group in found.shuffles:
             yield from of_coordinates(row.group, found.by_group[row.group].columns, found.shuffles[row.group])
         watched = sum(int(c.at_risk[mine].sum()) for c in counts)

@@ -21,11 +21,14 @@ def trust_section(trust: Mapping[str, Any]) -> str:
         HTML.
     """
     groups = _table(
-        ("group", "slow coordinates", "effective rank", "kept untrained", "kept trained", "halves agree", "surrogates"),
+        (
+            "group", "slow coordinates", "effective rank", "kept untrained", "kept trained", "starts agree",
+            "halves agree", "surrogates",
+        ),
         [
             (
                 row["group"], str(row["n_coordinates"]), _number(row["effective_rank"]), _number(row["untrained"]),
-                _number(row["trained"]), _number(row["stability"]),
+                _number(row["trained"]), _number(row["agreement"]), _number(row["stability"]),
                 "–" if row["surrogates"] is None else f"{row['surrogates']} of 5",
             )
             for row in trust["groups"]
@@ -45,7 +48,8 @@ def trust_section(trust: Mapping[str, Any]) -> str:
         + (f"<ul>{warnings}</ul>" if warnings else "<p>Nothing was found that speaks against it.</p>")
         + groups
         + '<p class="note">Kept: kinetic variance that coordinates keep on time that training did not see, with the '
-        "untrained and the trained encoder. Effective rank: how many coordinates share it. Halves agree: adjusted Rand "
+        "untrained and the trained encoder. Effective rank: how many coordinates share it. Starts agree: share of the "
+        "slow coordinates that another start of training leads to as well. Halves agree: adjusted Rand "
         "index of clusters found on alternate stretches of the time. Surrogates: how many data sets with the same "
         "covariance and no structure gave one cluster.</p>"
         + clusters

@@ -156,7 +156,7 @@ def train_model(
     trainer = Trainer(model, samplers, settings, progress, folder)
     records = trainer.run() if settings.epochs else []
     model.maps = fit_maps(model, sampler, n)
-    model.provenance["starts"] = {"scores": [round(s, 4) for s in trainer.scores], "agreement": trainer.agreement()}
+    model.provenance |= {"starts": [round(s, 4) for s in trainer.scores], "agreement": trainer.agreement()}
     model.provenance["scores"] = {
         name: {"trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4)}
         for name in model.species
