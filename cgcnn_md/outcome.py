@@ -17,9 +17,11 @@ from cgcnn_md.config import Config
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
+from cgcnn_md.outcome_kinetics import FIGURES as KINETIC_FIGURES
+from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.results import CLUSTERS, MAP, RDF
+from cgcnn_md.results import CLUSTERS, MAP, RATES, RDF, TRAINING
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -34,8 +36,10 @@ _CAPTIONS = {
     "coloured ones survive, and clusters are sought in these.",
     "populations": "Population of each cluster in time.",
     "rdf": "What surrounds the atoms of each cluster.",
+    **KINETIC_FIGURES,
     "training": "Score of every epoch; the weights of the best validation score are kept.",
 }
+_DRAWN_FROM = {"rdf": RDF, "training": TRAINING, **dict.fromkeys(KINETIC_FIGURES, RATES)}
 
 
 def analyse(
@@ -92,6 +96,7 @@ def analyse(
     )
     for sentence in sentences:
         tell.say(sentence)
+    write_kinetics(folder, tell)
     redraw_map(folder, config.store.map_points, config.train.seed, tell)
 
 
@@ -154,16 +159,14 @@ def draw(folder: OutFolder) -> None:
     result = folder.result()
     figures: list[tuple[Path, str]] = []
     for name, caption in _CAPTIONS.items():
-        if name == "rdf" and not (folder.path / RDF).is_file():
-            continue
-        if name == "training" and not (folder.path / "training.csv").is_file():
+        if name in _DRAWN_FROM and not (folder.path / _DRAWN_FROM[name]).is_file():
             continue
         path = folder.path / "figures" / f"{name}.png"
         save_figure(getattr(result.plot, name)(), path)
         figures.append((path, caption))
-    record = {k: v for k, v in folder.record.items() if k != "summary"}
+    record = {k: v for k, v in folder.record.items() if k not in {"summary", "kinetics"}}
     write_report(
-        folder.path, summary=folder.record.get("summary", []), clusters=result.clusters, figures=figures,
+        folder.path, summary=result.summary, clusters=result.clusters, figures=figures,
         provenance={**record, "settings": folder.config.to_dict()},
     )  # fmt: skip
 
