@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from cgcnn_md.frame import Ints
 
 FIGURES = {
-    "timescales": "Relaxation times of the Markov model against its lag, with 95 % intervals; they should be level from "
-    "the chosen lag (dashed) on. In the shade they are shorter than the lag, and cannot be told.",
+    "timescales": "Relaxation times of the Markov model against its lag, with 95 % intervals; they should be level "
+    "from the chosen lag (dashed) on. In the shade they are shorter than the lag, and cannot be told.",
     "chapman_kolmogorov": "Probability to be in the same cluster later: predicted by the model (lines) and counted "
     "(points), with 95 % intervals.",
     "network": "Clusters by population, and the rates between them: an arrow's time is one over its rate.",
@@ -61,15 +61,14 @@ def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False)
     groups = _groups(folder)
     why = _unfit(folder, stores, groups)
     if not why and not required and find_spec("deeptime") is None:
-        why = "kinetics were left out, since deeptime is not installed (pip install 'cgcnn-md[kinetics]')"
         folder.note(kinetics=[])
-        tell.say(why)
+        tell.say("kinetics are left out, since deeptime is not installed: pip install 'cgcnn-md[kinetics]'")
         return
-    said = [f"No kinetics: {why}."] if why else _find(folder, stores, groups, tell)
     if why:
-        _dump(folder, {"sentences": said, "groups": {}})
-    folder.note(kinetics=said if not why else [])
-    for sentence in said:
+        _dump(folder, {"sentences": [f"No kinetics: {why}."], "groups": {}})
+    said = [] if why else _find(folder, stores, groups, tell)
+    folder.note(kinetics=said)
+    for sentence in said if said or not required else [f"no kinetics: {why}"]:
         tell.say(sentence)
 
 

@@ -52,7 +52,7 @@ def _model(model: Markov, clock: Clock) -> dict[str, Any]:
     unit, step = clock.unit, clock.step
     facts: dict[str, Any] = {
         "lag_frames": model.lag,
-        **({"lag_ps": model.lag * step} if unit == "ps" else {}),
+        **({"lag_ps": round(model.lag * step, 9)} if unit == "ps" else {}),
         "timescales_level_off": model.level,
         "independent_pieces": model.pieces,
         f"relaxation_{unit}": _estimate(model.relaxation, step),
@@ -62,7 +62,7 @@ def _model(model: Markov, clock: Clock) -> dict[str, Any]:
         "rate_per_ps" if unit == "ps" else "rate_per_frame": _estimate(model.rates, 1 / step),
         f"mean_first_passage_{unit}": _estimate(model.first_passage, step),
         "by_lag": {
-            f"lag_{unit}": (model.lags * step).tolist(),
+            f"lag_{unit}": _listed(model.lags * step),
             f"relaxation_{unit}": _estimate(model.timescales, step),
         },
     }
@@ -71,7 +71,7 @@ def _model(model: Markov, clock: Clock) -> dict[str, Any]:
         facts["chapman_kolmogorov"] = {
             "holds": check.holds,
             "largest_deviation": check.deviation,
-            f"lag_{unit}": (check.steps * model.lag * step).tolist(),
+            f"lag_{unit}": _listed(check.steps * model.lag * step),
             "predicted": _estimate(check.predicted),
             "counted": _estimate(check.counted),
         }
@@ -158,7 +158,7 @@ def _estimate(estimate: Estimate, scale: float = 1.0) -> dict[str, Any]:
 
 def _listed(values: NDArray[np.float64]) -> list[Any]:
     """Give nested lists, None where a number is not finite."""
-    found = values.astype(object)
+    found = np.round(values, 12).astype(object)  # 1.2, not 1.2000000000000002
     found[~np.isfinite(values)] = None
     listed: list[Any] = found.tolist()
     return listed
