@@ -95,8 +95,8 @@ def probe(values: Floats, labels: Ints, early: np.ndarray) -> float | None:
 def score(points: Points, vectors: Vectors) -> dict[str, object]:
     """Score one method on one species: with nothing given, with the number given, and by a linear probe.
 
-    `ari`, `homogeneity` and `balanced` are of the atoms in clusters, `between` is the share of the others, and `ari_all`
-    counts these with their likeliest cluster.
+    `ari`, `homogeneity` and `balanced` are of the atoms in clusters; `between` is the share of the others, which
+    `ari_all` counts with their likeliest cluster.
     """
     mine, labels = points.scored, points.label[points.scored]
     n = len(np.unique(labels))

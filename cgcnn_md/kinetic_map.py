@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from scipy.sparse import csr_array
 
 from cgcnn_md.frame import Floats
 
-RIDGE = 1e-3  # of the mean variance
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)  # of the mean variance, to choose among
 MAP_ARRAYS = ("means", "weights", "autocorrelation", "fitted")
 _FEWEST = 2  # coordinates that are kept in any case: a map needs two
 _SPECTRUM_END = 0.1  # held-out autocorrelation below which a coordinate is noise
@@ -121,6 +122,11 @@ class KineticMap:
         mapped: Floats = (np.asarray(features, dtype=np.float64) - self.means[classes]) @ self.weights
         return mapped
 
+    @property
+    def kept(self) -> float:
+        """Kinetic variance that is kept on held-out time: the sum of squared autocorrelations."""
+        return float((np.clip(self.autocorrelation, 0.0, 1.0) ** 2).sum())
+
     def timescale(self, lag: float) -> Floats:
         """Give ``-lag / ln(autocorrelation)``, in the unit of lag; nan where it does not decay or does not exist."""
         ac = np.where((self.autocorrelation > 0) & (self.autocorrelation < 1), self.autocorrelation, np.nan)
@@ -134,7 +140,9 @@ def _indicator(codes: NDArray[np.integer], n_classes: int) -> csr_array:
     return csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, n_classes))
 
 
-def fit_kinetic_map(train: LaggedMoments, held_out: LaggedMoments, n: int, *, ridge: float = RIDGE) -> KineticMap:
+def fit_kinetic_map(
+    train: LaggedMoments, held_out: LaggedMoments, n: int, *, ridges: Sequence[float] = RIDGES
+) -> KineticMap:
     """Find the n slowest linear combinations of features.
 
     Parameters
@@ -145,8 +153,9 @@ def fit_kinetic_map(train: LaggedMoments, held_out: LaggedMoments, n: int, *, ri
         Moments of pairs from other times, on which each coordinate's autocorrelation is measured.
     n
         Coordinates wanted; no more than features are returned.
-    ridge
-        Added to every variance, in units of the mean variance; damps directions that hardly vary.
+    ridges
+        Added to every variance, in units of the mean variance; damps directions that hardly vary. The map is taken
+        whose coordinates keep the most kinetic variance on held-out pairs, for few atoms teach few directions.
 
     Returns
     -------
@@ -154,6 +163,11 @@ def fit_kinetic_map(train: LaggedMoments, held_out: LaggedMoments, n: int, *, ri
         Coordinates in the order of their held-out autocorrelation, slowest first; fewer than n where the
         spectrum ends before.
     """
+    return max((_fit(train, held_out, n, ridge) for ridge in ridges), key=lambda m: m.kept)
+
+
+def _fit(train: LaggedMoments, held_out: LaggedMoments, n: int, ridge: float) -> KineticMap:
+    """Fit with one ridge."""
     c0, ct = train.covariances
     scale = float(np.trace(c0)) / len(c0)
     if train.n < 2 or scale <= 1e-14:

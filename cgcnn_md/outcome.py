@@ -21,12 +21,13 @@ from cgcnn_md.outcome_kinetics import FIGURES as KINETIC_FIGURES
 from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.results import CLUSTERS, MAP, RATES, RDF, TRAINING
+from cgcnn_md.results import CLUSTERS, COORDINATION, GATES, MAP, RATES, RDF, TRAINING
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cgcnn_md.analysis.gates import Edges
     from cgcnn_md.analysis.structure import ClusterRdf
 
 _MENTIONED = 0.05  # per cent
@@ -37,9 +38,11 @@ _CAPTIONS = {
     "populations": "Population of each cluster in time.",
     "rdf": "What surrounds the atoms of each cluster.",
     **KINETIC_FIGURES,
+    "gates": "What a neighbour counts for: how far the embedding of the atom moves if it does not hear it.",
     "training": "Score of every epoch; the weights of the best validation score are kept.",
 }
-_DRAWN_FROM = {"rdf": RDF, "training": TRAINING, **dict.fromkeys(KINETIC_FIGURES, RATES)}
+# files that not every folder holds
+_DRAWN_FROM = {"rdf": RDF, "gates": GATES, "training": TRAINING, **dict.fromkeys(KINETIC_FIGURES, RATES)}
 
 
 def analyse(
@@ -87,6 +90,7 @@ def analyse(
         (folder.path / RDF).parent.mkdir(parents=True, exist_ok=True)
         _write(rdf.to_frame().dropna(), folder.path / RDF)
     _write(clusters, folder.path / CLUSTERS)
+    (folder.path / COORDINATION).unlink(missing_ok=True)  # of older clusters
     sentences = _summary(found, clusters, header)
     folder.note(
         summary=sentences,
@@ -123,6 +127,31 @@ def _structure(
     except BadFrameError as err:
         warnings.warn(f"no pair distributions: {err}", CgcnnMdWarning, stacklevel=2)
         return None
+
+
+def write_gates(folder: OutFolder, edges: Edges, tell: Progress) -> None:
+    """Write how much neighbours count, and draw figures and report again.
+
+    Parameters
+    ----------
+    folder
+        The output folder, with clusters.
+    edges
+        Neighbours of sampled atoms with their importance.
+    tell
+        Told the effective coordination of every cluster.
+    """
+    from cgcnn_md.analysis.gates import ALL, coordination_by_cluster, importance_by_distance
+
+    coordination = coordination_by_cluster(edges)
+    (folder.path / GATES).parent.mkdir(parents=True, exist_ok=True)
+    _write(importance_by_distance(edges), folder.path / GATES)
+    _write(coordination, folder.path / COORDINATION)
+    for row in coordination[coordination["neighbour"] == ALL].to_dict("records"):
+        where = f"cluster {row['cluster']}" if row["cluster"] >= 0 else "between clusters"
+        number = f"{row['effective_coordination']:.1f} ± {row['standard_deviation']:.1f}"
+        tell.say(f"{row['species']} {where}: effective coordination {number}")
+    draw(folder)
 
 
 def redraw_map(folder: OutFolder, points: int, seed: int, tell: Progress) -> None:

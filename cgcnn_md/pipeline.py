@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.config import Config, GroupBy, ReadConfig, make_config
-from cgcnn_md.errors import CgcnnMdError, InputError
+from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError
 from cgcnn_md.out_folder import OutFolder
-from cgcnn_md.outcome import analyse, draw, redraw_map
+from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
 from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.provenance import versions
@@ -195,6 +195,34 @@ def kinetics(out: str | Path, *, progress: Progress | None = None) -> Embedding:
     folder = OutFolder.reopen(out)
     write_kinetics(folder, folder.listen(progress or Silent()), required=True)
     draw(folder)
+    return folder.result()
+
+
+def gates(out: str | Path, *, progress: Progress | None = None) -> Embedding:
+    """Weigh the neighbours of sampled atoms by what the embedding loses without them.
+
+    Parameters
+    ----------
+    out
+        Folder of an earlier run; its input files are read again.
+    progress
+        Where to say what happens; silent by default.
+    """
+    from cgcnn_md.gates import sample_edges
+    from cgcnn_md.nn import load_model
+
+    folder = OutFolder.reopen(out)
+    tell = folder.listen(progress or Silent())
+    readers = folder.sources()
+    if not readers:
+        msg = f"{folder.path}: its input files are not where they were; put them back, or run embed again"
+        raise MissingFileError(msg)
+    try:
+        _announce_compiling(tell)
+        edges = sample_edges(load_model(folder.model), readers, folder.stores(), seed=folder.config.train.seed)
+    finally:
+        _close(readers)
+    write_gates(folder, edges, tell)
     return folder.result()
 
 

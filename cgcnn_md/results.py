@@ -28,6 +28,7 @@ STORE, CLUSTERS, MAP, TRAINING, RUN = (
 )
 RDF = "figures/rdf.csv"
 KINETICS, RATES, TRANSITIONS = "kinetics.json", "kinetics_rates.csv", "transitions.csv"
+GATES, COORDINATION = "figures/gates.csv", "gates.csv"
 
 
 def open_embedding(out: str | os.PathLike[str]) -> Embedding:
@@ -133,6 +134,16 @@ class Embedding:
         return _read_csv(self._file(RDF, "cgcnn-md cluster"))
 
     @cached_property
+    def gates(self) -> pd.DataFrame:
+        """Mean importance of neighbours by species and distance."""
+        return _read_csv(self._file(GATES, "cgcnn-md gates"))
+
+    @cached_property
+    def coordination(self) -> pd.DataFrame:
+        """Effective coordination number of every cluster."""
+        return _read_csv(self._file(COORDINATION, "cgcnn-md gates"))
+
+    @cached_property
     def timescales(self) -> pd.DataFrame:
         """Slow coordinates: species, feature, autocorrelation, timescale_ps; the same for all systems."""
         import pandas as pd
@@ -181,9 +192,7 @@ class Embedding:
 
     @property
     def plot(self) -> Plots:
-        """Figures: ``.map()``, ``.spectrum()``, ``.populations()``, ``.rdf()``, ``.training()``, and of kinetics
-        ``.timescales()``, ``.chapman_kolmogorov()``, ``.network()``, ``.lifetimes()``.
-        """  # noqa: D205
+        """Figures, a method each: ``.map()``, ``.rdf()``, ``.timescales()`` and the others of `Plots`."""
         return Plots(self)
 
     def __repr__(self) -> str:
@@ -263,6 +272,12 @@ class Plots:
         from cgcnn_md.plotting import plot_rdf
 
         return plot_rdf(self._result.rdf, self._result.clusters, _canvas(ax), **options)
+
+    def gates(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw how much neighbours count, by distance; options of `plotting.plot_gates`."""
+        from cgcnn_md.plotting import plot_gates
+
+        return plot_gates(self._result.gates, _canvas(ax), **options)
 
     def training(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
         """Draw the score of every epoch; options of `plotting.plot_training`."""

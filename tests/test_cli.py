@@ -109,7 +109,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         "--select", "name OW", "--environment", "not name MW", "--start", "1", "--stop", "-2", "--step", "3",
         "-b", "10", "-e", "20.5", "--dt", "0.5", "--species-from", "type", "--type-map", "1=Si,2=O",
         "--on-bad-frame", "skip", "-k", "12", "--cutoff", "8", "--width", "32", "--layers", "2",
-        "--view", "space", "--epochs", "3", "--steps-per-epoch", "5", "--batch-atoms", "100",
+        "--objective", "vicreg", "--view", "space", "--epochs", "3", "--seeds", "4", "--steps-per-epoch", "5", "--batch-atoms", "100",
         "--learning-rate", "0.01", "--validation", "0.2", "--seed", "7", "--device", "cpu", "--threads", "2",
         "--lag", "4", "--features", "8", "--dtype", "float16", "--map-points", "50",
         "--group-by", "identity",
@@ -124,8 +124,9 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         },
         "model": {"k": 12, "cutoff": 8.0, "width": 32, "layers": 2},
         "train": {
-            "view": "space", "lag": 4, "lag_ps": None, "epochs": 3, "steps_per_epoch": 5, "batch_atoms": 100,
-            "learning_rate": 0.01, "validation": 0.2, "seed": 7, "device": "cpu", "threads": 2,
+            "objective": "vicreg", "view": "space", "lag": 4, "lag_ps": None, "epochs": 3, "steps_per_epoch": 5,
+            "batch_atoms": 100, "learning_rate": 0.01, "validation": 0.2, "seed": 7, "seeds": 4, "device": "cpu",
+            "threads": 2,
         },
         "store": {"features": 8, "dtype": "float16", "map_points": 50, "group_by": "identity"},
     }  # fmt: skip
@@ -160,18 +161,20 @@ def test_train_prints_the_model(pipeline: Recorder, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "OUT/model.safetensors\n"
 
 
-def test_cluster_and_project_take_a_result(pipeline: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_on_a_result_take_it(pipeline: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cluster", "OUT", "-n", "3", "--group-by", "type") == 0
     assert run("project", "OUT", "--map-points", "9", "--seed", "1") == 0
+    assert run("gates", "OUT") == 0
     assert run("kinetics", "OUT") == 0
     assert [(name, args) for name, args, _ in pipeline.calls] == [
         ("cluster", (Path("OUT"),)),
         ("project", (Path("OUT"),)),
+        ("gates", (Path("OUT"),)),
         ("kinetics", (Path("OUT"),)),
     ]
     assert (pipeline.calls[0][2]["n"], pipeline.calls[0][2]["group_by"]) == (3, "type")
     assert (pipeline.calls[1][2]["points"], pipeline.calls[1][2]["seed"]) == (9, 1)
-    assert capsys.readouterr().out == "OUT\nOUT\nOUT\n"
+    assert capsys.readouterr().out == "OUT\n" * 4
 
 
 # --- what is printed
@@ -294,8 +297,8 @@ def test_a_bug_keeps_its_traceback(pipeline: Recorder, error: Exception) -> None
         (("embed", "a.xtc", "-o", "OUT", "--features", "0"), "Invalid value for --features: got '0', wanted"),
         (("embed", "a.xtc", "-o", "OUT", "--type-map", "1-Si"), "got '1-Si', wanted TYPE=SPECIES pairs"),
         (
-            ("embed", "a.xtc", "-o", "OUT", "--view", "dream"),
-            "'dream' is not one of 'auto', 'time', 'space', 'noise'.",
+            ("embed", "a.xtc", "-o", "OUT", "--objective", "dream"),
+            "'dream' is not one of 'vamp2', 'vicreg', 'infonce'.",
         ),
         (("embed", "a.xtc", "-o", "OUT", "--colour"), "No such option"),
         (("dream",), "No such command 'dream'."),

@@ -31,7 +31,7 @@ def test_finds_the_timescales_of_ornstein_uhlenbeck_walkers() -> None:
     mixing = rng.normal(size=(3, 3))
     path = walkers(rng, [40.0, 10.0, 2.0], n=3000) @ mixing
     lag, dt = 5, 0.25
-    found = fit_kinetic_map(moments(path[:280], lag), moments(path[280:], lag), 3, ridge=1e-8)
+    found = fit_kinetic_map(moments(path[:280], lag), moments(path[280:], lag), 3, ridges=[1e-8])
     assert found.timescale(lag * dt)[:2] == pytest.approx([40 * dt, 10 * dt], rel=0.1)
     mapped = found(path.reshape(-1, 3), np.zeros(path.shape[0] * path.shape[1], dtype=int))
     np.testing.assert_allclose(mapped.std(axis=0), found.autocorrelation, atol=0.05)
@@ -41,7 +41,7 @@ def test_equals_deeptime_tica() -> None:
     tica = pytest.importorskip("deeptime.decomposition").TICA
     rng = np.random.default_rng(1)
     path = walkers(rng, [30.0, 5.0], n=20) @ rng.normal(size=(2, 2))
-    mine = fit_kinetic_map(moments(path, 3), LaggedMoments(2), 2, ridge=1e-12)
+    mine = fit_kinetic_map(moments(path, 3), LaggedMoments(2), 2, ridges=[1e-12])
     series = [path[:, i] for i in range(path.shape[1])]
     theirs = tica(lagtime=3, epsilon=1e-12).fit(series).fetch_model()
     np.testing.assert_allclose(mine.fitted, theirs.singular_values, rtol=1e-4)

@@ -147,20 +147,22 @@ def test_goes_on_after_an_interruption(made: Path, tmp_path: Path, at: str) -> N
 class StopsInTraining(Silent):
     """Interrupts in the third epoch."""
 
-    epochs = 0
+    def __init__(self, at: int = 3) -> None:
+        self.at, self.epochs = at, 0
 
     def advance(self, n: int = 1, **fields: float) -> None:
         self.epochs += n
-        if self.epochs == 3:
+        if self.epochs == self.at:
             raise KeyboardInterrupt
 
 
-def test_training_goes_on_where_it_was_and_ends_the_same(tmp_path: Path) -> None:
-    settings = {**TINY, "epochs": 4}
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_training_goes_on_where_it_was_and_ends_the_same(tmp_path: Path, seeds: int) -> None:
+    settings = {**TINY, "epochs": 4, "seeds": seeds}
     whole = cgcnn_md.train(crystal(), out=tmp_path / "whole", **settings)
     broken = tmp_path / "broken"
-    with pytest.raises(KeyboardInterrupt):
-        cgcnn_md.train(crystal(), out=broken, progress=StopsInTraining(), **settings)
+    with pytest.raises(KeyboardInterrupt):  # other starts are tried for two epochs each
+        cgcnn_md.train(crystal(), out=broken, progress=StopsInTraining(3 + 2 * (seeds - 1)), **settings)
     assert len((broken / "training.csv").read_text().splitlines()) == 3
     heard: list[str] = []
     listener = Silent()
@@ -171,6 +173,36 @@ def test_training_goes_on_where_it_was_and_ends_the_same(tmp_path: Path) -> None
     models = [cgcnn_md.load_model(path).encoder.state_dict() for path in (whole, resumed)]
     for name, value in models[0].items():
         np.testing.assert_array_equal(value.numpy(), models[1][name].numpy())
+
+
+def test_the_best_of_several_starts_is_trained_on(tmp_path: Path) -> None:
+    heard: list[str] = []
+    listener = Silent()
+    listener.say = heard.append  # type: ignore[method-assign]
+    settings = {**TINY, "epochs": 2}
+    scores = {}
+    for seeds in (1, 4):
+        cgcnn_md.train(crystal(60), out=tmp_path / str(seeds), seeds=seeds, progress=listener, **settings)
+        records = (tmp_path / str(seeds) / "training.csv").read_text().splitlines()[1:]
+        scores[seeds] = max(float(line.split(",")[2]) for line in records)
+    said = next(line for line in heard if line.startswith("4 starts"))
+    tried = [float(x) for x in said.removeprefix("4 starts, held-out scores ").split(":")[0].split(", ")]
+    assert len(set(tried)) == 4
+    assert tried[0] == pytest.approx(scores[1], abs=1e-3)
+    assert max(tried) == pytest.approx(scores[4], abs=1e-3)
+
+
+@pytest.mark.parametrize("settings", [{"objective": "vicreg"}, {"objective": "infonce"}, {"view": "noise+time"}])
+def test_trains_with_other_objectives_and_views(tmp_path: Path, settings: dict[str, str]) -> None:
+    result = cgcnn_md.embed(crystal(), out=tmp_path / "out", **TINY, **settings)
+    assert np.isfinite(result.embedding[:]).all()
+    view = cgcnn_md.load_model(tmp_path / "out").view
+    assert view == ("time+noise" if "view" in settings else "time")
+
+
+def test_refuses_a_view_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no view later; wanted auto, or time, space, noise joined by"):
+        cgcnn_md.embed(crystal(), out=tmp_path / "out", view="time+later")
 
 
 def test_goes_on_in_the_middle_of_the_embedding(

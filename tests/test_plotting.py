@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from cgcnn_md.errors import StorageError, UsageError
 from cgcnn_md.plotting import (
+    plot_gates,
     plot_map,
     plot_populations,
     plot_rdf,
@@ -200,6 +201,27 @@ def test_rdf_shows_few_neighbours_and_cuts_bonds() -> None:
     ax = plot_rdf(rdf, WATER, species="O", neighbour="A")
     assert ax.get_ylim()[1] < 10
     assert re.match(r"peak at 0\.\d+ Å reaches 60", ax.texts[0].get_text())
+
+
+def gates_of(centres: list[str], neighbours: list[str]) -> pd.DataFrame:
+    rows = [
+        (a, b, r, 1.0 / r, 0.5 / r, edges)
+        for a in centres
+        for b in neighbours
+        for r, edges in ((2.0, 9), (3.0, 10), (4.0, 99))
+    ]
+    return pd.DataFrame(rows, columns=["species", "neighbour", "r", "importance", "weight", "edges"])
+
+
+def test_gates_have_a_panel_per_centre_and_a_line_per_neighbour() -> None:
+    ax = plot_gates(gates_of(["Cl", "Na"], ["Cl", "Na"]))
+    assert [p.get_title(loc="left") for p in ax.figure.axes] == ["around Cl", "around Na"]
+    assert legend_of(ax) == ["weight by distance", "Cl", "Na"]
+    assert ax.get_lines()[1].get_xdata().tolist() == [3.0, 4.0]  # nine edges are too few for a mean
+    assert ax.get_lines()[0].get_ydata().max() == pytest.approx(1 / 6 * 1 / 3)
+    many = [f"X{n}" for n in range(20)]
+    assert len({line.get_color() for line in plot_gates(gates_of(["A"], many)).get_lines()}) == 8
+    assert len(plot_gates(gates_of([], [])).texts) == 1
 
 
 def test_training_marks_the_kept_epoch() -> None:

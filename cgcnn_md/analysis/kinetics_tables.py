@@ -156,7 +156,7 @@ def _estimate(estimate: Estimate, scale: float = 1.0) -> dict[str, Any]:
     return {name: _listed(np.asarray(getattr(estimate, name)) * scale) for name in ("value", "low", "high")}
 
 
-def _listed(values: NDArray[np.float64]) -> list[Any]:
+def _listed(values: NDArray[Any]) -> list[Any]:
     """Give nested lists, None where a number is not finite."""
     found = np.round(values, 12).astype(object)  # 1.2, not 1.2000000000000002
     found[~np.isfinite(values)] = None

@@ -12,7 +12,6 @@ import torch
 
 from cgcnn_md.config import VIEWS, Config
 from cgcnn_md.errors import InputError, UsageError
-from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.nn import Model
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
@@ -22,7 +21,7 @@ from cgcnn_md.training.records import EpochRecord
 from cgcnn_md.training.trainer import Trainer
 
 _THREADS = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-_UNTRAINED_NODES = 60_000  # that the untrained encoder's map is fitted to, for comparison
+_UNTRAINED_NODES = 40_000  # that the untrained encoder's map is fitted to, for comparison
 _FEWEST_FRAMES = 4  # below, a lagged pair cannot be held out
 
 
@@ -157,15 +156,11 @@ def train_model(
     records = Trainer(model, samplers, settings, progress, folder).run() if settings.epochs else []
     model.maps = fit_maps(model, sampler, n)
     model.provenance["scores"] = {
-        name: {"trained": _kept(model.maps[name]), "untrained": _kept(untrained[name])} for name in model.species
+        name: {"trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4)}
+        for name in model.species
     }
     wanted = {reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])}
     if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
         progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
     model.encoder.eval()
     return records
-
-
-def _kept(mapping: KineticMap) -> float:
-    """Kinetic variance that slow coordinates keep on held-out time: the sum of their squared autocorrelations."""
-    return round(float((np.clip(mapping.autocorrelation, 0.0, 1.0) ** 2).sum()), 4)

@@ -12,8 +12,8 @@ from cgcnn_md.nn import Model
 from cgcnn_md.readers import Reader
 from cgcnn_md.training.pairs import PairBatch, PairSampler
 
-_MAP_NODES = 400_000
-_LAG_NODES = 60_000
+_MAP_NODES = 200_000
+_LAG_NODES = 40_000
 _LEVEL = 1.2  # a timescale that grows less than this when the lag doubles has levelled off
 _MOST_LAGS = 8  # the longest lag leaves so many in the trajectory
 
@@ -55,7 +55,8 @@ def choose_lag(readers: Sequence[Reader], model: Model, *, batch_atoms: int, val
     """Find the shortest lag at which the slowest coordinate of the untrained encoder is resolved.
 
     Its implied timescale grows with the lag while fast motion is mixed in, and levels off when it is not. Where it
-    never does, the longest lag that leaves enough of them in the trajectory is taken.
+    never does, as in glasses and polymers, a lag in the middle of those that the trajectory resolves is taken: at the
+    longest, only drift would be left.
     """
     shortest = min(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
     longest = max(round((1 - validation) * shortest / _MOST_LAGS), 1)
@@ -68,4 +69,4 @@ def choose_lag(readers: Sequence[Reader], model: Model, *, batch_atoms: int, val
         if previous is not None and slowest < _LEVEL * previous:
             return lag // 2
         previous = slowest
-    return lags[-1]
+    return lags[len(lags) // 2]
