@@ -17,9 +17,11 @@ from cgcnn_md.config import Config
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
+from cgcnn_md.outcome_kinetics import FIGURES as KINETIC_FIGURES
+from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.results import CLUSTERS, COORDINATION, GATES, MAP, RDF, SPECTRUM, TRAINING
+from cgcnn_md.results import CLUSTERS, COORDINATION, GATES, MAP, RATES, RDF, SPECTRUM, TRAINING
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -36,10 +38,12 @@ _CAPTIONS = {
     "hardly changes; what shuffled atoms (triangles) keep belongs to the box.",
     "populations": "Population of each cluster in time.",
     "rdf": "What surrounds the atoms of each cluster.",
+    **KINETIC_FIGURES,
     "gates": "What a neighbour counts for: how far the embedding of the atom moves if it does not hear it.",
     "training": "Score of every epoch; the weights of the best validation score are kept.",
 }
-_DRAWN_FROM = {"rdf": RDF, "gates": GATES, "training": TRAINING}  # files that not every folder holds
+# files that not every folder holds
+_DRAWN_FROM = {"rdf": RDF, "gates": GATES, "training": TRAINING, **dict.fromkeys(KINETIC_FIGURES, RATES)}
 
 
 def analyse(
@@ -102,6 +106,7 @@ def analyse(
     )
     for sentence in sentences:
         tell.say(sentence)
+    write_kinetics(folder, tell)
     redraw_map(folder, config.store.map_points, config.train.seed, tell)
 
 
@@ -194,9 +199,9 @@ def draw(folder: OutFolder) -> None:
         path = folder.path / "figures" / f"{name}.png"
         save_figure(getattr(result.plot, name)(), path)
         figures.append((path, caption))
-    record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust"}}
+    record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust", "kinetics"}}
     write_report(
-        folder.path, summary=folder.record.get("summary", []), clusters=result.clusters, figures=figures,
+        folder.path, summary=result.summary, clusters=result.clusters, figures=figures,
         provenance={**record, "settings": folder.config.to_dict()}, trust=folder.record.get("trust"),
     )  # fmt: skip
 

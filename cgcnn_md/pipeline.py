@@ -13,7 +13,8 @@ import numpy as np
 from cgcnn_md.config import Config, GroupBy, ReadConfig, make_config
 from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError
 from cgcnn_md.out_folder import OutFolder
-from cgcnn_md.outcome import analyse, redraw_map, write_gates
+from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
+from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.provenance import versions
 from cgcnn_md.readers import Reader, describe, open_systems
@@ -173,6 +174,27 @@ def project(
     """
     folder = OutFolder.reopen(out)
     redraw_map(folder, points or folder.config.store.map_points, seed, progress or Silent())
+    return folder.result()
+
+
+def kinetics(out: str | Path, *, progress: Progress | None = None) -> Embedding:
+    """Find the kinetics of a stored embedding's clusters again, with tables, figures and report.
+
+    Parameters
+    ----------
+    out
+        Folder of an earlier run.
+    progress
+        Where to say what happens; silent by default.
+
+    Raises
+    ------
+    MissingExtraError
+        If deeptime is not installed.
+    """
+    folder = OutFolder.reopen(out)
+    write_kinetics(folder, folder.listen(progress or Silent()), required=True)
+    draw(folder)
     return folder.result()
 
 

@@ -27,6 +27,7 @@ STORE, CLUSTERS, MAP, TRAINING, RUN = (
     "run.json",
 )
 RDF, SPECTRUM = "figures/rdf.csv", "figures/spectrum.csv"
+KINETICS, RATES, TRANSITIONS = "kinetics.json", "kinetics_rates.csv", "transitions.csv"
 GATES, COORDINATION = "figures/gates.csv", "gates.csv"
 
 
@@ -162,22 +163,32 @@ class Embedding:
         return _read_csv(self._file(SPECTRUM, "cgcnn-md cluster"))
 
     @cached_property
+    def kinetics(self) -> dict[str, Any]:
+        """What ``kinetics.json`` holds: the Markov model of each species with several clusters."""
+        return _read_json(self._file(KINETICS, "cgcnn-md kinetics"))
+
+    @cached_property
+    def rates(self) -> pd.DataFrame:
+        """Rates and mean first-passage times between clusters."""
+        return _read_csv(self._file(RATES, "cgcnn-md kinetics"))
+
+    @cached_property
+    def transitions(self) -> pd.DataFrame:
+        """Transitions to look at: system, run, frame, time_ps, atom, species, from, to."""
+        return _read_csv(self._file(TRANSITIONS, "cgcnn-md kinetics"))
+
+    @cached_property
     def provenance(self) -> dict[str, Any]:
         """What ``run.json`` holds: versions, arguments, inputs, seeds, timings, summary."""
         place = self.path / RUN
-        if not place.is_file():
-            return {}
-        try:
-            content = json.loads(place.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{place}: not JSON ({error}); restore it or run again") from None
-        return dict(content) if isinstance(content, Mapping) else {}
+        return _read_json(place) if place.is_file() else {}
 
     @property
     def summary(self) -> list[str]:
         """What was found, a sentence each."""
         found = self.provenance.get("summary", [])
-        return [found] if isinstance(found, str) else [str(line) for line in found]
+        lines = [found] if isinstance(found, str) else [str(line) for line in found]
+        return [*lines, *(str(line) for line in self.provenance.get("kinetics", []))]
 
     @property
     def verdict(self) -> str:
@@ -186,7 +197,7 @@ class Embedding:
 
     @property
     def plot(self) -> Plots:
-        """Figures: ``.map()``, ``.spectrum()``, ``.populations()``, ``.rdf()``, ``.gates()``, ``.training()``."""
+        """Figures, a method each: ``.map()``, ``.rdf()``, ``.timescales()`` and the others of `Plots`."""
         return Plots(self)
 
     def __repr__(self) -> str:
@@ -280,6 +291,30 @@ class Plots:
 
         return plot_training(self._result.training, _canvas(ax), **options)
 
+    def timescales(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw relaxation times against the lag; options of `plotting.plot_timescales`."""
+        from cgcnn_md.plotting import plot_timescales
+
+        return plot_timescales(self._result.kinetics, _canvas(ax), **options)
+
+    def chapman_kolmogorov(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw predicted against counted probabilities; options of `plotting.plot_chapman_kolmogorov`."""
+        from cgcnn_md.plotting import plot_chapman_kolmogorov
+
+        return plot_chapman_kolmogorov(self._result.kinetics, self._result.clusters, _canvas(ax), **options)
+
+    def network(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw clusters and the rates between them; options of `plotting.plot_network`."""
+        from cgcnn_md.plotting import plot_network
+
+        return plot_network(self._result.kinetics, self._result.clusters, _canvas(ax), **options)
+
+    def lifetimes(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw how long atoms stay; options of `plotting.plot_lifetimes`."""
+        from cgcnn_md.plotting import plot_lifetimes
+
+        return plot_lifetimes(self._result.kinetics, self._result.clusters, _canvas(ax), **options)
+
 
 def _canvas(ax: Axes | FigureBase | None) -> Axes | FigureBase | None:
     """In a notebook, let pyplot own the new figure, so that it is shown."""
@@ -290,6 +325,15 @@ def _canvas(ax: Axes | FigureBase | None) -> Axes | FigureBase | None:
         return ax
     figure: FigureBase = pyplot.figure(layout="constrained")
     return figure
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read an object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); restore it or run again") from None
+    return dict(content) if isinstance(content, Mapping) else {}
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from cgcnn_md.frame import Frame
+from cgcnn_md.store import Store
 
 
 def random_frame(
@@ -26,3 +29,48 @@ def random_frame(
 def with_positions(frame: Frame, positions: np.ndarray) -> Frame:
     """Move the atoms of a frame."""
     return Frame(positions, frame.cell, frame.pbc, frame.species)
+
+
+def store_of(
+    path: Path,
+    labels: np.ndarray,
+    *,
+    species: list[str] | None = None,
+    runs: np.ndarray | None = None,
+    numbers: np.ndarray | None = None,
+    dt: float | None = 2.0,
+    unit: int = 64,
+    name: str = "",
+) -> Store:
+    """Store labels, with nothing else in it."""
+    n_frames, n_atoms = labels.shape
+    store = Store.create(
+        path / "e.zarr",
+        name,
+        n_frames=n_frames,
+        atom_index=np.arange(n_atoms),
+        species_names=species or ["Li"] * n_atoms,
+        features=1,
+        frame_numbers=np.arange(n_frames) if numbers is None else numbers,
+        runs=np.zeros(n_frames) if runs is None else runs,
+        attrs={"dt": dt},
+        unit_frames=unit,
+    )
+    store.write_clusters(0, labels)
+    store.write(0, np.zeros((n_frames, n_atoms, 1), dtype=np.float32), np.arange(n_frames) * (dt or np.nan))
+    for done in range(store.n_units):
+        store.mark_done(done)
+    return store
+
+
+def hops(transition: np.ndarray, n_frames: int, n_atoms: int, rng: np.random.Generator) -> np.ndarray:
+    """Make Markov chains in equilibrium, shape (n_frames, n_atoms)."""
+    values, vectors = np.linalg.eig(transition.T)
+    share = np.abs(vectors[:, np.argmax(values.real)].real)
+    reached = np.cumsum(transition, axis=1)
+    state = rng.choice(len(transition), n_atoms, p=share / share.sum())
+    labels = np.empty((n_frames, n_atoms), dtype=np.int16)
+    for frame in range(n_frames):
+        labels[frame] = state
+        state = np.minimum((rng.random(n_atoms)[:, None] > reached[state]).sum(axis=1), len(transition) - 1)
+    return labels

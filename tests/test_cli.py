@@ -162,18 +162,20 @@ def test_train_prints_the_model(pipeline: Recorder, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "OUT/model.safetensors\n"
 
 
-def test_cluster_project_and_gates_take_a_result(pipeline: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_on_a_result_take_it(pipeline: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cluster", "OUT", "-n", "3", "--group-by", "type") == 0
     assert run("project", "OUT", "--map-points", "9", "--seed", "1") == 0
     assert run("gates", "OUT") == 0
+    assert run("kinetics", "OUT") == 0
     assert [(name, args) for name, args, _ in pipeline.calls] == [
         ("cluster", (Path("OUT"),)),
         ("project", (Path("OUT"),)),
         ("gates", (Path("OUT"),)),
+        ("kinetics", (Path("OUT"),)),
     ]
     assert (pipeline.calls[0][2]["n"], pipeline.calls[0][2]["group_by"]) == (3, "type")
     assert (pipeline.calls[1][2]["points"], pipeline.calls[1][2]["seed"]) == (9, 1)
-    assert capsys.readouterr().out == "OUT\nOUT\nOUT\n"
+    assert capsys.readouterr().out == "OUT\n" * 4
 
 
 # --- what is printed

@@ -6,41 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from systems import store_of
 
 from cgcnn_md.analysis.census import take_census
 from cgcnn_md.analysis.populations import populations, populations_in_time
-from cgcnn_md.store import Store
-
-
-def store_of(
-    path: Path,
-    labels: np.ndarray,
-    *,
-    species: list[str] | None = None,
-    runs: np.ndarray | None = None,
-    numbers: np.ndarray | None = None,
-    dt: float | None = 2.0,
-    unit: int = 64,
-    name: str = "",
-) -> Store:
-    n_frames, n_atoms = labels.shape
-    store = Store.create(
-        path / "e.zarr",
-        name,
-        n_frames=n_frames,
-        atom_index=np.arange(n_atoms),
-        species_names=species or ["Li"] * n_atoms,
-        features=1,
-        frame_numbers=np.arange(n_frames) if numbers is None else numbers,
-        runs=np.zeros(n_frames) if runs is None else runs,
-        attrs={"dt": dt},
-        unit_frames=unit,
-    )
-    store.write_clusters(0, labels)
-    store.write(0, np.zeros((n_frames, n_atoms, 1), dtype=np.float32), np.arange(n_frames) * (dt or np.nan))
-    for done in range(store.n_units):
-        store.mark_done(done)
-    return store
 
 
 def markov(n_frames: int, n_atoms: int, leave: tuple[float, float], rng: np.random.Generator) -> np.ndarray:

@@ -116,7 +116,7 @@ def _count(store: Store, n_clusters: int, dt: float | None, groups: NDArray[np.s
     """Count one store."""
     _, codes = np.unique(groups, return_inverse=True)
     n_species = int(codes.max(initial=-1)) + 1
-    joined = _joined(store)
+    joined = frames_joined(store)
     steps = _Steps(store.n_atoms, n_clusters)
     by_atom = np.zeros((store.n_atoms, n_clusters + 1), dtype=np.int64)  # the last column takes the unlabelled
     by_frame: list[NDArray[np.int64]] = []
@@ -150,7 +150,7 @@ def _count(store: Store, n_clusters: int, dt: float | None, groups: NDArray[np.s
     )
 
 
-def _joined(store: Store) -> NDArray[np.bool_]:
+def frames_joined(store: Store) -> NDArray[np.bool_]:
     """Tell for each frame whether it is one step after the frame before it."""
     joined = np.zeros(store.n_frames, dtype=np.bool_)
     gaps = np.diff(store.frame_numbers)

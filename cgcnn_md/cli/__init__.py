@@ -14,13 +14,14 @@ from cgcnn_md.cli.embed import embed
 from cgcnn_md.cli.encode import encode
 from cgcnn_md.cli.gates import gates
 from cgcnn_md.cli.info import info
+from cgcnn_md.cli.kinetics import kinetics
 from cgcnn_md.cli.project import project
 from cgcnn_md.cli.train import train
 from cgcnn_md.errors import CgcnnMdError, StorageError, UsageError
 
 __all__ = ["app", "main"]
 
-for _command in (embed, info, train, encode, cluster, project, gates):  # the order of --help
+for _command in (embed, info, train, encode, cluster, kinetics, project, gates):  # the order of --help
     app.command()(_command)
 
 

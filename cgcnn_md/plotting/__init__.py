@@ -1,11 +1,25 @@
 """Figures: data in, Axes out. Colours are safe for colour-blind readers; units are Å and ps."""
 
 from cgcnn_md.plotting.gates import plot_gates
+from cgcnn_md.plotting.kinetics import plot_chapman_kolmogorov, plot_lifetimes, plot_timescales
 from cgcnn_md.plotting.maps import plot_map
+from cgcnn_md.plotting.network import plot_network
 from cgcnn_md.plotting.populations import plot_populations
 from cgcnn_md.plotting.rdf import plot_rdf
 from cgcnn_md.plotting.spectrum import plot_spectrum
 from cgcnn_md.plotting.style import save_figure
 from cgcnn_md.plotting.training import plot_training
 
-__all__ = ["plot_gates", "plot_map", "plot_populations", "plot_rdf", "plot_spectrum", "plot_training", "save_figure"]
+__all__ = [
+    "plot_chapman_kolmogorov",
+    "plot_gates",
+    "plot_lifetimes",
+    "plot_map",
+    "plot_network",
+    "plot_populations",
+    "plot_rdf",
+    "plot_spectrum",
+    "plot_timescales",
+    "plot_training",
+    "save_figure",
+]

@@ -1,0 +1,239 @@
+"""Transition counts at many lags, gathered in one pass through each store and kept by independent piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.analysis.census import frames_joined
+from cgcnn_md.frame import Ints
+from cgcnn_md.store import Store
+
+_ATOM_GROUPS = 100
+_BLOCKS = 60
+_EXAMPLES = 20
+_CHUNK = 1_000_000  # labels counted at once
+_MEMORY = 256e6  # bytes of labels kept to look back
+_SHARE = 4  # the longest lag is this part of the longest run
+
+_EVENT = [("key", "f8"), ("frame", "i8"), ("atom", "i8"), ("source", "i8"), ("target", "i8")]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Transitions of one group of atoms in one system.
+
+    Element (i, j) of a count is how many times an atom that was in cluster i last was in cluster j last
+    one lag later: clusters are core sets, and whoever is between them has not left yet. Windows slide. No
+    count joins two atoms or two runs, or spans frames that are not there.
+
+    Parameters
+    ----------
+    lags
+        Lags in frames, shape (n_lags,).
+    by_atoms
+        Counts of groups of atoms drawn at random, shape (n_lags, n_groups, n, n).
+    by_blocks
+        Counts of stretches of time, by where the lag ends, shape (n_lags, n_blocks, n, n).
+    run_of_block
+        Run of every stretch, shape (n_blocks,).
+    frames_of_block
+        Frames in every stretch, shape (n_blocks,).
+    examples
+        Some transitions of every pair of clusters, drawn at random: fields frame (index in the store), atom
+        (column in the store), source and target (place among the group's clusters).
+    """
+
+    lags: Ints
+    by_atoms: Ints
+    by_blocks: Ints
+    run_of_block: Ints
+    frames_of_block: Ints
+    examples: NDArray[Any]
+
+    @property
+    def total(self) -> Ints:
+        """Counts of all atoms and times, shape (n_lags, n, n)."""
+        return np.asarray(self.by_blocks.sum(axis=1))
+
+    @property
+    def longest_run(self) -> int:
+        """Frames in the longest run."""
+        return int(np.bincount(self.run_of_block, weights=self.frames_of_block).max(initial=0))
+
+
+def choose_lags(stores: list[Store]) -> Ints:
+    """Choose lags of 1, 2, 3, 4, 6, 8, 12, ... frames, up to a quarter of the longest run.
+
+    The double of each is among them, for the Chapman-Kolmogorov test.
+
+    Parameters
+    ----------
+    stores
+        The systems.
+
+    Returns
+    -------
+    ndarray
+        Lags in frames, shape (n_lags,); at least one. They end where the labels of so many frames would
+        not fit into memory.
+    """
+    longest = max(int(np.unique(store.runs, return_counts=True)[1].max(initial=1)) for store in stores)
+    fits = min(int(_MEMORY / max(store.n_atoms, 1)) for store in stores)
+    top = max(1, min(longest // _SHARE, fits))
+    lags = {2**k for k in range(40)} | {3 * 2**k for k in range(40)}
+    return np.asarray(sorted(lag for lag in lags if lag <= top), dtype=np.int64)
+
+
+def gather_counts(
+    store: Store, groups: Mapping[str, Ints], *, by: str, lags: Ints, rng: np.random.Generator
+) -> dict[str, Counts]:
+    """Count transitions in one pass.
+
+    Parameters
+    ----------
+    store
+        One system.
+    groups
+        Clusters of each group of atoms that is to be counted.
+    by
+        What `Store.groups` groups the atoms by.
+    lags
+        Lags in frames, shape (n_lags,).
+    rng
+        Draws groups of atoms and examples.
+
+    Returns
+    -------
+    dict
+        Counts of each group that the system holds.
+    """
+    labels_of = store.groups(by)
+    blocks, run_of_block = _blocks(store)
+    made = {
+        name: _Gatherer(np.flatnonzero(labels_of == name), clusters, lags, len(run_of_block), rng)
+        for name, clusters in groups.items()
+        if (labels_of == name).any()
+    }
+    seen = np.zeros(len(run_of_block), dtype=np.int64)
+    for first, labels, follows in _stretches(store, blocks):
+        seen[blocks[first]] += len(labels)
+        for gatherer in made.values():
+            gatherer.add(first, labels, int(blocks[first]), follows=follows)
+    return {name: gatherer.result(run_of_block, seen) for name, gatherer in made.items()}
+
+
+def _blocks(store: Store) -> tuple[Ints, Ints]:
+    """Cut every run into stretches: the stretch of every frame, and the run of every stretch."""
+    blocks = np.zeros(store.n_frames, dtype=np.int64)
+    run_of_block: list[int] = []
+    for run in np.unique(store.runs):
+        rows = np.flatnonzero(store.runs == run)
+        for part in np.array_split(rows, min(len(rows), max(1, round(_BLOCKS * len(rows) / store.n_frames)))):
+            blocks[part] = len(run_of_block)
+            run_of_block.append(int(run))
+    return blocks, np.asarray(run_of_block, dtype=np.int64)
+
+
+def _stretches(store: Store, blocks: Ints) -> Iterator[tuple[int, NDArray[np.int16], bool]]:
+    """Give labels in order, cut where the block ends or a frame is missing, and whether they follow the last."""
+    joined, last = frames_joined(store), -2
+    for unit in store.done_units():
+        labels = store.clusters(unit)
+        usable = np.ones(len(labels), dtype=np.bool_)
+        for row in np.flatnonzero(labels.max(axis=1, initial=-1) < 0):
+            usable[row] = not store.is_hole(unit.start + int(row))
+        step = joined[unit] & (np.diff(blocks[unit], prepend=blocks[unit.start]) == 0)
+        step[1:] &= usable[:-1]
+        rows = np.flatnonzero(usable)
+        for part in np.split(rows, np.flatnonzero(~step[rows])) if len(rows) else []:
+            if len(part):
+                first = unit.start + int(part[0])
+                yield first, labels[part[0] : part[-1] + 1], last == first - 1 and bool(joined[first])
+                last = unit.start + int(part[-1])
+
+
+@dataclass(eq=False)
+class _Gatherer:
+    """Counts of one group as the frames go by."""
+
+    atoms: Ints
+    clusters: Ints
+    lags: Ints
+    n_blocks: int
+    rng: np.random.Generator
+    by_atoms: Ints = field(init=False)
+    by_blocks: Ints = field(init=False)
+    examples: NDArray[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        n, n_groups = len(self.clusters), min(len(self.atoms), _ATOM_GROUPS)
+        self._known = np.full(int(self.clusters.max()) + 2, n, dtype=np.int8 if n < 127 else np.int16)
+        self._known[self.clusters] = np.arange(n)  # the last place, -1, stays n: not known
+        self._base = (self.rng.permutation(len(self.atoms)) % n_groups) * (n + 1) ** 2
+        self.by_atoms = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
+        self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)
+        self.examples = np.zeros(0, dtype=_EVENT)
+        self._past = np.zeros((0, len(self.atoms)), dtype=self._known.dtype)
+
+    def add(self, first: int, labels: NDArray[np.int16], block: int, *, follows: bool) -> None:
+        """Add frames that follow each other, and perhaps the last ones."""
+        past = self._past if follows else self._past[:0]
+        rows = max(1, _CHUNK // len(self.atoms))
+        for start in range(0, len(labels), rows):
+            new = self._known[labels[start : start + rows, self.atoms]]
+            self._fill(new, past)
+            both = np.concatenate([past, new])
+            for place, lag in enumerate(self.lags.tolist()):
+                if lag < len(both):
+                    begin = max(len(past), lag)
+                    self._count(place, both[begin - lag : len(both) - lag], both[begin:], block)
+            self._look(first + start - len(past), both[max(len(past) - 1, 0) :], max(len(past) - 1, 0))
+            past = both[-int(self.lags[-1]) :]
+        self._past = past
+
+    def _fill(self, new: NDArray[Any], past: NDArray[Any]) -> None:
+        """Let atoms between clusters keep the one they were in last."""
+        n, before = len(self.clusters), past[-1] if len(past) else None
+        for row in new:
+            if before is not None:
+                np.copyto(row, before, where=row == n)
+            before = row
+
+    def _count(self, place: int, before: NDArray[Any], after: NDArray[Any], block: int) -> None:
+        """Count pairs of one lag that end in one block."""
+        n = len(self.clusters)
+        code = before * np.int64(n + 1)
+        code += after
+        code += self._base
+        shape = (self.by_atoms.shape[1], n + 1, n + 1)
+        found = np.bincount(code.ravel(), minlength=int(np.prod(shape))).reshape(shape)[:, :n, :n]
+        self.by_atoms[place] += found
+        self.by_blocks[place, block] += found.sum(axis=0)
+
+    def _look(self, first: int, labels: NDArray[Any], offset: int) -> None:
+        """Keep some transitions of each pair: those with the smallest of random keys."""
+        n = len(self.clusters)
+        moved = (labels[1:] != labels[:-1]) & (labels[:-1] < n)
+        frame, atom = np.nonzero(moved)
+        if not len(frame):
+            return
+        new = np.empty(len(frame), dtype=_EVENT)
+        new["key"], new["frame"] = self.rng.random(len(frame)), first + offset + frame + 1
+        new["atom"], new["source"], new["target"] = self.atoms[atom], labels[frame, atom], labels[frame + 1, atom]
+        every = np.concatenate([self.examples, new])
+        pair = every["source"] * n + every["target"]
+        every, pair = (a[np.lexsort((every["key"], pair))] for a in (every, pair))
+        rank = np.arange(len(pair)) - np.searchsorted(pair, pair)
+        self.examples = every[rank < _EXAMPLES]
+
+    def result(self, run_of_block: Ints, seen: Ints) -> Counts:
+        """Give what was counted, without stretches that hold no frame."""
+        held = seen > 0
+        examples = np.sort(self.examples, order=["source", "target", "frame", "atom"])
+        by_blocks = self.by_blocks[:, held]
+        return Counts(self.lags, self.by_atoms, by_blocks, run_of_block[held], seen[held], examples)

@@ -1,0 +1,164 @@
+"""Kinetics as plain numbers and tables, in ps, or in frames where the time between frames is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.analysis.kinetics import GroupKinetics, Markov
+from cgcnn_md.analysis.kinetics_words import Clock, advice, sentences
+from cgcnn_md.analysis.markov import Estimate
+from cgcnn_md.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def plain_numbers(group: GroupKinetics, clock: Clock) -> dict[str, Any]:
+    """Give everything known of one group as lists and numbers.
+
+    Parameters
+    ----------
+    group
+        Its kinetics.
+    clock
+        The unit of times, which the names of times end in.
+
+    Returns
+    -------
+    dict
+        What ``kinetics.json`` holds of the group. An estimate is a dict of value, low and high; what is unknown
+        or infinite is None.
+    """
+    model, unit = group.model, clock.unit
+    facts: dict[str, Any] = {
+        "clusters": group.clusters.tolist(),
+        "sentences": sentences(group, clock),
+        "advice": advice(group, clock),
+        "transitions_counted": group.transitions.tolist(),
+        "active_clusters": [] if model is None else group.clusters[model.states].tolist(),
+        "active_fraction": group.active_fraction,
+        f"longest_run_{unit}": group.longest_run * clock.step,
+        f"stay_{unit}": _estimate(group.stays, clock.step),
+    }
+    return facts if model is None else facts | _model(model, clock)
+
+
+def _model(model: Markov, clock: Clock) -> dict[str, Any]:
+    """Give the numbers of a model."""
+    unit, step = clock.unit, clock.step
+    facts: dict[str, Any] = {
+        "lag_frames": model.lag,
+        **({"lag_ps": round(model.lag * step, 9)} if unit == "ps" else {}),
+        "timescales_level_off": model.level,
+        "independent_pieces": model.pieces,
+        f"relaxation_{unit}": _estimate(model.relaxation, step),
+        "population": _estimate(model.populations),
+        f"lifetime_{unit}": _estimate(model.lifetimes, step),
+        "transition_matrix": _estimate(model.transition),
+        "rate_per_ps" if unit == "ps" else "rate_per_frame": _estimate(model.rates, 1 / step),
+        f"mean_first_passage_{unit}": _estimate(model.first_passage, step),
+        "by_lag": {
+            f"lag_{unit}": _listed(model.lags * step),
+            f"relaxation_{unit}": _estimate(model.timescales, step),
+        },
+    }
+    if model.check is not None:
+        check = model.check
+        facts["chapman_kolmogorov"] = {
+            "holds": check.holds,
+            "largest_deviation": check.deviation,
+            f"lag_{unit}": _listed(check.steps * model.lag * step),
+            "predicted": _estimate(check.predicted),
+            "counted": _estimate(check.counted),
+        }
+    return facts
+
+
+def rates_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFrame:
+    """Make the table of rates and first-passage times, a row for every ordered pair of clusters in a model.
+
+    Parameters
+    ----------
+    groups
+        What `find_kinetics` found.
+    clock
+        The unit of times.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns group, from, to, probability, rate and mean first-passage time with their limits, transitions.
+    """
+    import pandas as pd
+
+    rows = []
+    rate, passage = ("rate_per_ps", "mfpt_ps") if clock.unit == "ps" else ("rate_per_frame", "mfpt_frames")
+    for group in groups:
+        if group.model is None:
+            continue
+        model, moved = group.model, group.transitions
+        for i, j in np.argwhere(~np.eye(len(model.states), dtype=bool)).tolist():
+            source, target = model.states[[i, j]]
+            row = {"group": group.name, "from": int(group.clusters[source]), "to": int(group.clusters[target])}
+            row["probability"] = float(model.transition.value[i, j])
+            for name, estimate, scale in (
+                (rate, model.rates, 1 / clock.step),
+                (passage, model.first_passage, clock.step),
+            ):
+                row[name] = float(estimate.value[i, j]) * scale
+                row[f"{name}_low"], row[f"{name}_high"] = (
+                    float(end[i, j]) * scale for end in (estimate.low, estimate.high)
+                )
+            rows.append({**row, "transitions": int(moved[source, target])})
+    return pd.DataFrame(rows)
+
+
+def transitions_table(groups: Sequence[GroupKinetics], stores: Sequence[Store]) -> pd.DataFrame:
+    """Make the table of transitions to look at, at most twenty of each pair of clusters and system.
+
+    Parameters
+    ----------
+    groups
+        What `find_kinetics` found.
+    stores
+        The systems.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns system, run, frame (number in its file, the first in the new cluster), time_ps, atom (in the
+        topology), species, from, to.
+    """
+    import pandas as pd
+
+    columns = ["system", "run", "frame", "time_ps", "atom", "species", "from", "to"]
+    parts = []
+    for store in stores:
+        time = store.time
+        for group in groups:
+            if store.name not in group.counts:
+                continue
+            seen = group.counts[store.name].examples
+            frame, atom = seen["frame"], seen["atom"]
+            arrays: list[Any] = [store.runs[frame], store.frame_numbers[frame], time[frame], store.atom_index[atom]]
+            arrays += [store.species[atom], group.clusters[seen["source"]], group.clusters[seen["target"]]]
+            parts.append(pd.DataFrame(dict(zip(columns, [store.name, *arrays])), columns=columns))
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _estimate(estimate: Estimate, scale: float = 1.0) -> dict[str, Any]:
+    """Give an estimate as nested lists, None where it is not finite."""
+    return {name: _listed(np.asarray(getattr(estimate, name)) * scale) for name in ("value", "low", "high")}
+
+
+def _listed(values: NDArray[Any]) -> list[Any]:
+    """Give nested lists, None where a number is not finite."""
+    found = np.round(values, 12).astype(object)  # 1.2, not 1.2000000000000002
+    found[~np.isfinite(values)] = None
+    listed: list[Any] = found.tolist()
+    return listed

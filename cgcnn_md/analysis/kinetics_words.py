@@ -1,0 +1,193 @@
+"""Kinetics in sentences: what was found, whether to believe it, and which frames would be needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cgcnn_md.analysis.kinetics import GroupKinetics, Markov
+from cgcnn_md.frame import Floats
+
+_FEW_FRAMES = 3.0  # a stay of so few frames cannot be told from an attempt
+_FRAMES_WANTED = 5.0
+_SHORT_RUN = 0.2  # of a run that a relaxation time may last
+_TIMES_WANTED = 10.0
+_MOST_PAIRS = 6
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The unit of times: ps, or frames where the time between frames is not known.
+
+    Parameters
+    ----------
+    dt
+        Time in ps from a frame to the next, nan where unknown.
+    """
+
+    dt: float
+
+    @property
+    def unit(self) -> str:
+        """Name of the unit: "ps" or "frames"."""
+        return "ps" if np.isfinite(self.dt) else "frames"
+
+    @property
+    def step(self) -> float:
+        """A frame in that unit."""
+        return self.dt if np.isfinite(self.dt) else 1.0
+
+    def __call__(self, frames: float) -> str:
+        """Write a time given in frames: '5.5 ps', '12 ns', '30 frames'."""
+        time = float(frames) * self.step
+        if self.unit == "ps" and time >= 1e4:
+            return f"{time / 1000:.3g} ns"
+        return f"{_number(time)} {self.unit}"
+
+    def between(self, low: float, high: float) -> str:
+        """Write an interval given in frames: ' (95 % interval 5 to 6.1 ps)'; nothing where it is not known."""
+        if np.isnan(low) or np.isnan(high):
+            return ""
+        if np.isinf(high):
+            return f" (95 % interval above {self(low)})"
+        return f" (95 % interval {_number(low * self.step)} to {_number(high * self.step)} {self.unit})"
+
+
+def sentences(group: GroupKinetics, clock: Clock) -> list[str]:
+    """Say what was found of one group of atoms.
+
+    Parameters
+    ----------
+    group
+        Its kinetics.
+    clock
+        The unit of times.
+
+    Returns
+    -------
+    list of str
+        Sentences, the group's name first in each.
+    """
+    model = group.model
+    if model is None:
+        found = [_without(group, clock)]
+    else:
+        found = [_slowest(group, model, clock), *_passages(group, model, clock), *_doubts(group, model, clock)]
+    return [f"{group.name}: {text}." for text in [*found, *advice(group, clock)]]
+
+
+def advice(group: GroupKinetics, clock: Clock) -> list[str]:
+    """Say which frames would be needed where those that are there do not do.
+
+    Parameters
+    ----------
+    group
+        Its kinetics.
+    clock
+        The unit of times.
+
+    Returns
+    -------
+    list of str
+        Clauses; none where spacing and length are right.
+    """
+    made = []
+    stays = np.where(np.isfinite(group.stays.value), group.stays.value, np.inf)
+    short = int(stays.argmin())
+    if stays[short] < _FEW_FRAMES:
+        made.append(
+            f"a stay in cluster {group.clusters[short]} lasts {stays[short]:.2g} stored frames on average, too few to "
+            f"tell a transition from an attempt: frames at most {_spacing(stays[short], clock)} apart are needed"
+        )
+    if group.model is None:
+        return made
+    slowest = float(group.model.relaxation.value[0])
+    if slowest > _SHORT_RUN * group.longest_run:
+        made.append(
+            f"the slowest exchange lasts {slowest / group.longest_run:.2g} of the longest run "
+            f"({clock(group.longest_run)}): runs of at least {clock(_TIMES_WANTED * slowest)} are needed"
+        )
+    elif group.model.lag > stays[short] >= _FEW_FRAMES:
+        made.append(
+            f"the lag is longer than a stay in cluster {group.clusters[short]} ({clock(stays[short])}), which the "
+            "model therefore does not resolve: clusters whose borders are tried less often, or more of them, are needed"
+        )
+    return made
+
+
+def _spacing(stay: float, clock: Clock) -> str:
+    """Say how far apart frames may be so that a stay lasts several."""
+    if clock.unit == "ps":
+        return clock(stay / _FRAMES_WANTED)
+    return f"{_number(stay / _FRAMES_WANTED)} of the present spacing"
+
+
+def _without(group: GroupKinetics, clock: Clock) -> str:
+    """Say why there is no model."""
+    moved = group.transitions
+    watched = clock(group.longest_run)
+    if not moved.any():
+        return (
+            "no transition between clusters was seen: no rates; runs of more than the present "
+            f"{watched}, or more atoms, are needed"
+        )
+    ways = [
+        f"{int(moved[i, j])} from {group.clusters[i]} to {group.clusters[j]}" for i, j in np.argwhere(moved).tolist()
+    ][:_MOST_PAIRS]
+    return (
+        f"transitions go one way only ({', '.join(ways)}): no equilibrium between clusters, so no rates of exchange; "
+        f"if it is to be one, runs of more than the present {watched} are needed"
+    )
+
+
+def _slowest(group: GroupKinetics, model: Markov, clock: Clock) -> str:
+    """Say how fast the slowest exchange is."""
+    names = [str(group.clusters[s]) for s in model.states]
+    between = f"clusters {', '.join(names[:-1])} and {names[-1]}"
+    time = model.relaxation
+    text = f"exchange between {between} relaxes in {clock(time.value[0])}{clock.between(time.low[0], time.high[0])}"
+    return f"{text}, lag {clock(model.lag)}"
+
+
+def _passages(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
+    """Say how long it takes to reach one cluster from another, for the pairs that exchange most."""
+    moved = group.transitions[model.states[:, None], model.states]
+    order = np.argsort(-moved, axis=None, kind="stable")
+    pairs = [divmod(int(k), len(moved)) for k in order if moved.ravel()[k] > 0][:_MOST_PAIRS]
+    time = model.first_passage
+    texts = []
+    for i, j in sorted(pairs):
+        source, target = group.clusters[model.states[[i, j]]]
+        limits = clock.between(time.low[i, j], time.high[i, j])
+        texts.append(f"from {source} to {target} in {clock(time.value[i, j])}{limits}")
+    return ["an atom gets " + ", ".join(texts) + " on average"] if texts else []
+
+
+def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
+    """Say what speaks against the model."""
+    made = []
+    if not model.level:
+        times: Floats = model.timescales.value[:, 0]
+        made.append(
+            f"timescales never level off: {clock(times[0])} at a lag of {clock(model.lags[0])}, {clock(times[-1])} at "
+            f"{clock(model.lags[-1])}; the times given are lower bounds"
+        )
+    if model.check is not None and not model.check.holds:
+        made.append(
+            f"the Chapman-Kolmogorov test fails: probabilities predicted for longer lags are off by up to "
+            f"{model.check.deviation:.2g}"
+        )
+    if len(model.states) < len(group.clusters):
+        out = [str(c) for k, c in enumerate(group.clusters) if k not in set(model.states.tolist())]
+        several = "s" if len(out) > 1 else ""
+        made.append(
+            f"cluster{several} {', '.join(out)} left out, since not both left and reached: the model holds "
+            f"{100 * group.active_fraction:.3g} % of the atom-frames"
+        )
+    return made
+
+
+def _number(value: float) -> str:
+    """Write a number with three digits, large ones whole."""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"

@@ -1,0 +1,148 @@
+"""From the clusters of an output folder to its kinetics: numbers, tables and sentences on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cgcnn_md.analysis.census import step_time
+from cgcnn_md.errors import StorageError
+from cgcnn_md.kinetic_map import read_maps
+from cgcnn_md.out_folder import OutFolder
+from cgcnn_md.progress import Progress
+from cgcnn_md.results import KINETICS, RATES, TRANSITIONS
+from cgcnn_md.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cgcnn_md.frame import Ints
+
+FIGURES = {
+    "timescales": "Relaxation times of the Markov model against its lag, with 95 % intervals; they should be level "
+    "from the chosen lag (dashed) on. In the shade they are shorter than the lag, and cannot be told.",
+    "chapman_kolmogorov": "Probability to be in the same cluster later: predicted by the model (lines) and counted "
+    "(points), with 95 % intervals.",
+    "network": "Clusters by population, and the rates between them: an arrow's time is one over its rate.",
+    "lifetimes": "Mean stay in each cluster, as counted from frame to frame and by the model, with 95 % intervals.",
+}
+_FEWEST_FRAMES = 20
+
+
+def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False) -> None:
+    """Find how fast atoms go from cluster to cluster, and write ``kinetics.json`` and its tables.
+
+    Where there is nothing to find (one cluster, no time, few frames), that is what is written.
+
+    Parameters
+    ----------
+    folder
+        The output folder, with clusters.
+    tell
+        Told what was found.
+    required
+        Refuse to go on without deeptime, rather than leave kinetics out.
+
+    Raises
+    ------
+    MissingExtraError
+        If deeptime is required, needed and not installed.
+    StorageError
+        If the folder cannot be written.
+    """
+    stale = [KINETICS, RATES, TRANSITIONS, *(f"figures/{name}.png" for name in FIGURES)]
+    for name in stale:
+        (folder.path / name).unlink(missing_ok=True)
+    stores = folder.stores()
+    groups = _groups(folder)
+    why = _unfit(folder, stores, groups)
+    if not why and not required and find_spec("deeptime") is None:
+        folder.note(kinetics=[])
+        tell.say("kinetics are left out, since deeptime is not installed: pip install 'cgcnn-md[kinetics]'")
+        return
+    if why:
+        _dump(folder, {"sentences": [f"No kinetics: {why}."], "groups": {}})
+    said = [] if why else _find(folder, stores, groups, tell)
+    folder.note(kinetics=said)
+    for sentence in said if said or not required else [f"no kinetics: {why}"]:
+        tell.say(sentence)
+
+
+def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], tell: Progress) -> list[str]:
+    """Find kinetics and write them; give the sentences."""
+    from cgcnn_md.analysis.kinetics import find_kinetics
+    from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, transitions_table
+    from cgcnn_md.analysis.kinetics_words import Clock
+
+    tell.say("counting transitions between clusters")
+    dt, used = _one_spacing(stores)
+    config, clock = folder.config, Clock(dt)
+    found = find_kinetics(used, groups, by=config.store.group_by, seed=config.train.seed)
+    numbers = {group.name: plain_numbers(group, clock) for group in found}
+    said = [sentence for facts in numbers.values() for sentence in facts["sentences"]]
+    if clock.unit == "frames":
+        said.append("The time between frames is not known: times of kinetics are in frames.")
+    if len(used) < len(stores):
+        out = ", ".join(s.name for s in stores if s not in used)
+        said.append(f"Kinetics are those of frames {dt:.4g} ps apart; left out, for another spacing: {out}.")
+    spacing = dt if np.isfinite(dt) else None
+    _dump(folder, {"frame_spacing_ps": spacing, "sentences": said, "groups": numbers})
+    _write(rates_table(found, clock), folder, RATES)
+    _write(transitions_table(found, used), folder, TRANSITIONS)
+    return said
+
+
+def _groups(folder: OutFolder) -> dict[str, Ints]:
+    """Numbers of the clusters of each group of atoms."""
+    clusters = folder.result().clusters
+    of = clusters["group" if "group" in clusters else "species"]
+    numbers = clusters["cluster"].to_numpy(dtype=np.int64)
+    return {str(name): numbers[(of == name).to_numpy()] for name in of.dropna().unique()}
+
+
+def _unfit(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints]) -> str:
+    """Say why there can be no kinetics; "" where there can."""
+    if all(len(clusters) < 2 for clusters in groups.values()):
+        return "no species has more than one cluster"
+    view = str(read_maps(folder.model)[1]["view"])
+    if not view.startswith("time"):
+        return f"pairs were made by view '{view}', not by time"
+    longest = max(int(np.unique(store.runs, return_counts=True)[1].max()) for store in stores)
+    if longest < _FEWEST_FRAMES:
+        return f"{longest} frames a run are too few; {_FEWEST_FRAMES} or more are needed"
+    return ""
+
+
+def _one_spacing(stores: Sequence[Store]) -> tuple[float, list[Store]]:
+    """Choose the time between frames that most atom-frames have, and the systems that have it."""
+    steps = [round(step_time(store), 9) for store in stores]
+    size: dict[float | None, int] = {}
+    keys = [step if np.isfinite(step) else None for step in steps]
+    for key, store in zip(keys, stores):
+        size[key] = size.get(key, 0) + store.n_frames * store.n_atoms
+    best = max(size, key=lambda key: size[key])
+    used = [store for key, store in zip(keys, stores) if key == best or (key and best and abs(key / best - 1) < 1e-3)]
+    return float("nan") if best is None else best, used
+
+
+def _dump(folder: OutFolder, content: dict[str, Any]) -> None:
+    path = folder.path / KINETICS
+    try:
+        path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as err:
+        msg = f"{path}: cannot be written ({err.strerror or err}); free some space"
+        raise StorageError(msg) from err
+
+
+def _write(table: pd.DataFrame, folder: OutFolder, name: str) -> None:
+    if table.empty:
+        return
+    try:
+        table.to_csv(folder.path / name, index=False, float_format="%.6g")
+    except OSError as err:
+        msg = f"{folder.path / name}: cannot be written ({err.strerror or err}); free some space"
+        raise StorageError(msg) from err

@@ -1,0 +1,245 @@
+"""Markov models on clusters: known rates are found, deeptime agrees, and doubts are said."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from systems import hops, store_of
+
+deeptime = pytest.importorskip("deeptime", exc_type=ImportError)
+
+from cgcnn_md.analysis.census import take_census  # noqa: E402
+from cgcnn_md.analysis.counts import choose_lags, gather_counts  # noqa: E402
+from cgcnn_md.analysis.kinetics import GroupKinetics, find_kinetics  # noqa: E402
+from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, transitions_table  # noqa: E402
+from cgcnn_md.analysis.kinetics_words import Clock, sentences  # noqa: E402
+from cgcnn_md.analysis.populations import populations  # noqa: E402
+from cgcnn_md.store import Store  # noqa: E402
+
+TWO = np.asarray([[0.95, 0.05], [0.2, 0.8]])
+THREE = np.asarray([[0.97, 0.02, 0.01], [0.04, 0.93, 0.03], [0.02, 0.03, 0.95]])
+
+
+def only(stores: Store | list[Store], n: int = 2, name: str = "Li") -> GroupKinetics:
+    (found,) = find_kinetics([stores] if isinstance(stores, Store) else stores, {name: np.arange(n)})
+    return found
+
+
+def count(store: Store, lags: list[int], n: int = 2) -> np.ndarray:
+    made = gather_counts(
+        store, {"Li": np.arange(n)}, by="species", lags=np.asarray(lags), rng=np.random.default_rng(0)
+    )["Li"]
+    np.testing.assert_array_equal(made.by_atoms.sum(axis=1), made.total)
+    return made.total
+
+
+@pytest.mark.parametrize("unit", [7, 64, 4000])
+def test_counts_equal_deeptimes(tmp_path: Path, unit: int) -> None:
+    labels = hops(THREE, 300, 5, np.random.default_rng(0))
+    mine = count(store_of(tmp_path, labels, unit=unit), [1, 3, 16], n=3)
+    for lag, counted in zip([1, 3, 16], mine):
+        estimator = deeptime.markov.TransitionCountEstimator(lag, "sliding", n_states=3)
+        theirs = estimator.fit_fetch(list(labels.T.astype(np.int64))).count_matrix
+        np.testing.assert_array_equal(counted, theirs)
+
+
+def test_models_equal_deeptimes(tmp_path: Path) -> None:
+    labels = hops(THREE, 1500, 8, np.random.default_rng(1))
+    model = only(store_of(tmp_path, labels), 3).model
+    assert model is not None
+    trajectories = list(labels.T.astype(np.int64))
+    for lag, times in zip(model.lags, model.timescales.value):
+        counts = deeptime.markov.TransitionCountEstimator(int(lag), "sliding").fit_fetch(trajectories)
+        theirs = deeptime.markov.msm.MaximumLikelihoodMSM(reversible=True).fit_fetch(counts)
+        known = times > 0  # an eigenvalue below 0 has no timescale, of its modulus neither
+        np.testing.assert_allclose(times[known], theirs.timescales()[known], rtol=1e-5)
+        if lag == model.lag:
+            np.testing.assert_allclose(model.transition.value, theirs.transition_matrix, rtol=1e-6)
+            np.testing.assert_allclose(model.populations.value, theirs.stationary_distribution, rtol=1e-6)
+            passage = [[theirs.mfpt([i], [j]) if i != j else 0.0 for j in range(3)] for i in range(3)]
+            np.testing.assert_allclose(model.first_passage.value, passage, rtol=1e-5, atol=1e-9)
+
+
+def test_stays_are_the_lifetimes_of_the_table(tmp_path: Path) -> None:
+    labels = hops(TWO, 800, 6, np.random.default_rng(2))
+    labels[np.random.default_rng(3).random(labels.shape) < 0.1] = -1
+    store = store_of(tmp_path, labels, runs=np.arange(800) // 300)
+    np.testing.assert_allclose(only(store).stays.value * 2.0, populations(store).lifetime_ps, rtol=1e-12)
+
+
+def test_an_atom_between_clusters_counts_with_the_last(tmp_path: Path) -> None:
+    labels = np.asarray([-1, 0, 0, -1, 0, -1, 1, 1])[:, None]
+    assert count(store_of(tmp_path, labels), [1, 2]).tolist() == [[[4, 1], [0, 1]], [[3, 2], [0, 0]]]
+
+
+def test_counts_cross_neither_runs_nor_atoms_nor_missing_frames(tmp_path: Path) -> None:
+    """In each run every atom stays where it is; a cluster is left nowhere."""
+    labels = np.asarray([[0, 1]] * 10 + [[1, 0]] * 10 + [[0, 0]] * 5)
+    runs = np.asarray([0] * 10 + [1] * 15)
+    numbers = np.asarray([*range(20), *range(30, 35)])  # ten frames of the second run were not read
+    made = count(store_of(tmp_path, labels, runs=runs, numbers=numbers, unit=6), [1, 2, 4, 8])
+    assert (made * (1 - np.eye(2, dtype=int)) == 0).all()
+    assert made.sum(axis=(1, 2)).tolist() == [
+        2 * (25 - 3 * lag) if lag < 5 else 2 * (20 - 2 * lag) for lag in (1, 2, 4, 8)
+    ]
+
+
+def test_a_frame_that_could_not_be_read_parts_what_is_before_and_after(tmp_path: Path) -> None:
+    labels = np.asarray([0, 0, 0, -1, 1, 1, 1])[:, None]
+    store = store_of(tmp_path, labels)
+    store.write(3, np.full((1, 1, 1), np.nan, dtype=np.float32), [6.0])
+    assert count(store, [1]).tolist() == [[[2, 0], [0, 2]]]
+
+
+def test_two_systems_are_counted_apart_and_added(tmp_path: Path) -> None:
+    labels = hops(TWO, 400, 4, np.random.default_rng(5))
+    stores = [store_of(tmp_path, labels, name="a"), store_of(tmp_path, labels[::-1], name="b")]
+    found, first = only(stores), count(stores[0], [1])[0]
+    assert set(found.counts) == {"a", "b"}
+    np.testing.assert_array_equal(found.transitions, first + first.T - 2 * np.diag(np.diag(first)))
+
+
+def test_lags_are_geometric_and_a_quarter_of_the_run(tmp_path: Path) -> None:
+    store = store_of(tmp_path, np.zeros((100, 1)), runs=np.arange(100) // 60)
+    assert choose_lags([store]).tolist() == [1, 2, 3, 4, 6, 8, 12]
+
+
+def test_known_rates_are_recovered(tmp_path: Path) -> None:
+    found = only(store_of(tmp_path, hops(TWO, 4000, 20, np.random.default_rng(0))))
+    model = found.model
+    assert model is not None
+    assert (model.lag, model.level) == (1, True)
+    assert model.check is not None
+    assert model.check.holds
+    np.testing.assert_allclose(model.relaxation.value, -1 / np.log(0.75), rtol=0.03)
+    np.testing.assert_allclose(model.rates.value[[0, 1], [1, 0]], -np.log(0.75) * np.asarray([0.2, 0.8]), rtol=0.05)
+    np.testing.assert_allclose(model.populations.value, [0.8, 0.2], atol=0.01)
+    assert found.active_fraction == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("transition", "n_frames", "n_atoms"), [(TWO, 3000, 1), (TWO, 300, 40), (THREE, 1500, 12)])
+def test_intervals_cover_as_often_as_they_say(
+    tmp_path: Path, transition: np.ndarray, n_frames: int, n_atoms: int
+) -> None:
+    rng, n = np.random.default_rng(6), len(transition)
+    values = np.sort(np.linalg.eigvals(transition).real)[::-1]
+    kernel = np.linalg.matrix_power(transition, 10_000)[0]
+    hits: dict[str, list[bool]] = {"relaxation": [], "population": [], "probability": [], "stay": []}
+    for trial in range(100):
+        found = only(store_of(tmp_path / str(trial), hops(transition, n_frames, n_atoms, rng), unit=n_frames), n)
+        model = found.model
+        assert model is not None
+        truth = {
+            "relaxation": (model.relaxation, 0, -1 / np.log(values[1])),
+            "population": (model.populations, 0, kernel[0]),
+            "probability": (model.transition, (0, 1), np.linalg.matrix_power(transition, model.lag)[0, 1]),
+            "stay": (found.stays, 1, 1 / (1 - transition[1, 1])),
+        }
+        for name, (estimate, place, true) in truth.items():
+            hits[name].append(bool(estimate.low[place] <= true <= estimate.high[place]))
+    covered = {name: np.mean(values) for name, values in hits.items()}
+    assert all(0.9 <= share <= 0.99 for share in covered.values()), covered
+
+
+def test_recrossings_are_outlived_by_the_lag_that_is_chosen(tmp_path: Path) -> None:
+    """Two long-lived states whose labels flicker: short lags see the flicker."""
+    rng = np.random.default_rng(7)
+    labels = hops(np.asarray([[0.99, 0.01], [0.01, 0.99]]), 4000, 20, rng)
+    flicker = rng.random(labels.shape) < 0.1
+    model = only(store_of(tmp_path, np.where(flicker, 1 - labels, labels))).model
+    assert model is not None
+    assert model.timescales.value[0, 0] < 10
+    assert model.lag > 8
+    np.testing.assert_allclose(model.relaxation.value, -1 / np.log(0.98), rtol=0.25)
+
+
+def test_says_that_timescales_never_level_off(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    labels = hops(np.asarray([[0.999, 0.001], [0.001, 0.999]]), 100, 400, rng)
+    flicker = rng.random(labels.shape) < 0.15
+    found = only(store_of(tmp_path, np.where(flicker, 1 - labels, labels)))
+    assert found.model is not None
+    assert not found.model.level
+    text = " ".join(sentences(found, Clock(2.0)))
+    assert re.search(r"timescales never level off: \S+ ps at a lag of 2 ps, .* lower bounds", text)
+
+
+def test_says_that_frames_are_too_far_apart(tmp_path: Path) -> None:
+    labels = hops(np.asarray([[0.6, 0.4], [0.4, 0.6]]), 500, 10, np.random.default_rng(0))
+    text = " ".join(sentences(only(store_of(tmp_path, labels)), Clock(10.0)))
+    assert re.search(r"lasts 2\.\d stored frames on average.*: frames at most [45]\.?\d* ps apart are needed", text)
+
+
+def test_says_that_runs_are_too_short(tmp_path: Path) -> None:
+    labels = hops(np.asarray([[0.99, 0.01], [0.02, 0.98]]), 100, 300, np.random.default_rng(0))
+    text = " ".join(sentences(only(store_of(tmp_path, labels)), Clock(2.0)))
+    assert re.search(r"runs of at least \d+ ps are needed", text)
+
+
+def test_a_state_never_left_is_left_out_and_said(tmp_path: Path) -> None:
+    labels = hops(TWO, 1000, 10, np.random.default_rng(8))
+    labels[600:, 0] = 2  # a trap
+    found = only(store_of(tmp_path, labels), 3)
+    assert found.model is not None
+    assert found.model.states.tolist() == [0, 1]
+    assert found.active_fraction == pytest.approx(1 - 399 / 9990)
+    assert "Li: cluster 2 left out" in " ".join(sentences(found, Clock(2.0)))
+    assert set(rates_table([found], Clock(2.0))["to"]) == {0, 1}
+
+
+def test_one_way_transitions_have_no_equilibrium(tmp_path: Path) -> None:
+    labels = (np.arange(100)[:, None] > np.arange(5) * 20).astype(int)
+    found = only(store_of(tmp_path, labels))
+    assert found.model is None
+    assert "transitions go one way only (5 from 0 to 1)" in sentences(found, Clock(2.0))[0]
+    assert plain_numbers(found, Clock(2.0))["active_fraction"] == 0.0
+
+
+def test_no_transition_no_rates(tmp_path: Path) -> None:
+    found = only(store_of(tmp_path, np.asarray([[0, 1]] * 50)))
+    assert found.model is None
+    assert sentences(found, Clock(2.0)) == [
+        "Li: no transition between clusters was seen: no rates; runs of more than the present 100 ps, or more atoms, "
+        "are needed."
+    ]
+
+
+def test_one_cluster_has_no_kinetics(tmp_path: Path) -> None:
+    assert find_kinetics([store_of(tmp_path, np.zeros((50, 2)))], {"Li": np.arange(1)}) == []
+
+
+def test_times_are_frames_where_the_spacing_is_not_known(tmp_path: Path) -> None:
+    labels = hops(TWO, 1000, 10, np.random.default_rng(9))
+    found, clock = only(store_of(tmp_path, labels, dt=None)), Clock(float("nan"))
+    facts = plain_numbers(found, clock)
+    assert not [key for key in facts if key.endswith("_ps")]
+    assert facts["relaxation_frames"]["value"] == pytest.approx([-1 / np.log(0.75)], rel=0.1)
+    assert {"rate_per_frame", "mfpt_frames"} < set(rates_table([found], clock))
+    assert re.search(r"relaxes in 3\.\d+ frames", facts["sentences"][0])
+
+
+def test_examples_are_transitions(tmp_path: Path) -> None:
+    labels = hops(THREE, 2000, 6, np.random.default_rng(10))
+    numbers = np.arange(2000) * 5 + 3
+    store = store_of(tmp_path, labels, numbers=numbers, unit=50)
+    table = transitions_table([only(store, 3)], [store])
+    assert (table.groupby(["from", "to"]).size() == 20).all()
+    assert len(table) == 120
+    frame, atom = (table.frame.to_numpy() - 3) // 5, table.atom.to_numpy()
+    np.testing.assert_array_equal(labels[frame, atom], table["to"])
+    np.testing.assert_array_equal(labels[frame - 1, atom], table["from"])
+    np.testing.assert_allclose(table.time_ps, frame * 2.0)
+    assert np.ptp(frame) > 1500  # from all of the run
+
+
+def test_the_census_counts_the_same_steps(tmp_path: Path) -> None:
+    labels = hops(TWO, 500, 6, np.random.default_rng(11))
+    labels[np.random.default_rng(3).random(labels.shape) < 0.2] = -1
+    store = store_of(tmp_path, labels)
+    census, counted = take_census(store)[0], count(store, [1])[0]
+    assert counted.sum(axis=1).tolist() == census.at_risk.tolist()
+    assert (counted.sum(axis=1) - np.diag(counted)).tolist() == census.exits.tolist()

@@ -1,0 +1,175 @@
+"""Kinetics of an output folder: what is written, drawn and said, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from safetensors.numpy import save_file
+from systems import hops, store_of
+
+pytest.importorskip("deeptime", exc_type=ImportError)
+
+from cgcnn_md import outcome_kinetics, pipeline
+from cgcnn_md.analysis.populations import populations
+from cgcnn_md.config import Config
+from cgcnn_md.errors import MissingExtraError
+from cgcnn_md.out_folder import OutFolder
+from cgcnn_md.plotting import save_figure
+from cgcnn_md.progress import Silent
+from cgcnn_md.results import Embedding, open_embedding
+
+FIVE = np.asarray(
+    [
+        [0.9, 0.04, 0.03, 0.02, 0.01],
+        [0.05, 0.9, 0.03, 0.01, 0.01],
+        [0.02, 0.02, 0.92, 0.02, 0.02],
+        [0.01, 0.02, 0.02, 0.93, 0.02],
+        [0.02, 0.01, 0.01, 0.03, 0.93],
+    ]
+)
+TWO = np.asarray([[0.95, 0.05], [0.2, 0.8]])
+
+
+class Listener(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def folder_of(path: Path, *systems: tuple[str, np.ndarray, float], view: str = "time", species: str = "Li") -> Path:
+    """Lay out a result folder without training anything."""
+    path.mkdir(exist_ok=True)
+    made = []
+    for name, labels, dt in systems:
+        n = labels.shape[1]
+        made.append(store_of(path, labels, name=name, dt=dt, species=[species] * n))
+    (path / "e.zarr").rename(path / "embedding.zarr")
+    (path / "config.yaml").write_text(yaml.safe_dump(Config().to_dict()))
+    (path / "run.json").write_text(json.dumps({"summary": ["Li: environments."]}))
+    header = {"maps": [], "identities": {}, "view": view, "lag": 1}
+    save_file({"none": np.zeros(1)}, path / "model.safetensors", metadata={"cgcnn_md": json.dumps(header)})
+    stores = OutFolder.reopen(path).stores()
+    populations(stores).to_csv(path / "clusters.csv", index=False)
+    return path
+
+
+def find(path: Path, *, required: bool = True) -> tuple[Embedding, list[str]]:
+    told = Listener()
+    outcome_kinetics.write_kinetics(OutFolder.reopen(path), told, required=required)
+    return open_embedding(path), told.lines
+
+
+@pytest.mark.parametrize("transition", [TWO, FIVE], ids=["two", "five"])
+def test_numbers_tables_and_figures_come_from_the_folder(tmp_path: Path, transition: np.ndarray) -> None:
+    n, labels = len(transition), hops(transition, 2000, 8, np.random.default_rng(0))
+    result, told = find(folder_of(tmp_path / "out", ("", labels, 2.0)))
+    facts = result.kinetics["groups"]["Li"]
+    assert result.kinetics["frame_spacing_ps"] == 2.0
+    assert facts["lag_ps"] == facts["lag_frames"] * 2.0
+    assert np.shape(facts["rate_per_ps"]["value"]) == (n, n)
+    assert len(facts["relaxation_ps"]["value"]) == n - 1
+    assert facts["stay_ps"]["value"] == pytest.approx(result.clusters.lifetime_ps.tolist(), rel=1e-5)
+    assert result.summary == ["Li: environments.", *result.kinetics["sentences"]]
+    assert result.kinetics["sentences"] == told[1:]
+    assert len(result.rates) == n * (n - 1)
+    assert result.rates.columns.tolist() == [
+        "group", "from", "to", "probability", "rate_per_ps", "rate_per_ps_low", "rate_per_ps_high",
+        "mfpt_ps", "mfpt_ps_low", "mfpt_ps_high", "transitions",
+    ]  # fmt: skip
+    assert (result.rates.rate_per_ps_low <= result.rates.rate_per_ps).all()
+    assert result.transitions.columns.tolist() == [
+        "system", "run", "frame", "time_ps", "atom", "species", "from", "to",
+    ]  # fmt: skip
+    plot = result.plot
+    assert plot.timescales().get_title(loc="left") == f"Li: lag {facts['lag_ps']:.3g} ps, level"
+    assert plot.chapman_kolmogorov().get_title(loc="left") == "Li: holds"
+    assert plot.network().get_title(loc="left") == "Li: rates, as times of one transition"
+    assert plot.lifetimes().get_ylabel() == "mean stay (ps)"
+    assert len(plot.network().texts) == n + min(2 * n * (n - 1) // 2, 10)
+    for name in outcome_kinetics.FIGURES:
+        assert save_figure(getattr(plot, name)(), tmp_path / f"{name}.png", dpi=40).stat().st_size > 1000
+
+
+def test_systems_with_another_spacing_are_left_out_and_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    made = [(name, hops(TWO, 400, n, rng), dt) for name, n, dt in (("a", 6, 2.0), ("b", 4, 2.0), ("c", 3, 5.0))]
+    result, _ = find(folder_of(tmp_path / "out", *made))
+    assert result.kinetics["sentences"][-1] == (
+        "Kinetics are those of frames 2 ps apart; left out, for another spacing: c."
+    )
+    assert set(result.transitions.system) == {"a", "b"}
+
+
+def test_a_species_called_na_is_read_back(tmp_path: Path) -> None:
+    labels = hops(TWO, 400, 6, np.random.default_rng(2))
+    result, _ = find(folder_of(tmp_path / "out", ("", labels, 2.0), species="NA"))
+    assert set(result.transitions.species) == {"NA"}
+    assert set(result.rates.group) == {"NA"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "view", "why"),
+    [
+        (np.zeros((50, 3)), "time", "no species has more than one cluster"),
+        (np.asarray([[0, 1]] * 50), "space", "pairs were made by view 'space', not by time"),
+        (np.asarray([[0, 1]] * 19), "time", "19 frames a run are too few; 20 or more are needed"),
+    ],
+)
+def test_says_why_there_are_none(tmp_path: Path, labels: np.ndarray, view: str, why: str) -> None:
+    out = folder_of(tmp_path / "out", ("", labels, 2.0), view=view)
+    (out / "kinetics_rates.csv").write_text("from an earlier clustering")
+    result, told = find(out)
+    assert told == [f"no kinetics: {why}"]
+    assert result.kinetics == {"sentences": [f"No kinetics: {why}."], "groups": {}}
+    assert not (out / "kinetics_rates.csv").exists()
+    assert find(out, required=False)[1] == []
+
+
+def test_without_deeptime_a_run_goes_on_and_the_command_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = folder_of(tmp_path / "out", ("", hops(TWO, 100, 4, np.random.default_rng(3)), 2.0))
+    monkeypatch.setattr(outcome_kinetics, "find_spec", lambda name: None)
+    for name in [name for name in sys.modules if name.split(".")[0] == "deeptime"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    _, told = find(out, required=False)
+    assert told == ["kinetics are left out, since deeptime is not installed: pip install 'cgcnn-md[kinetics]'"]
+    assert not (out / "kinetics.json").exists()
+    with pytest.raises(
+        MissingExtraError, match=r"kinetics need deeptime.*pip install 'cgcnn-md\[kinetics\]'"
+    ) as caught:
+        find(out)
+    assert caught.value.exit_code == 6
+
+
+def test_one_cluster_does_not_load_deeptime(tmp_path: Path) -> None:
+    import subprocess
+
+    out = folder_of(tmp_path / "out", ("", np.zeros((50, 3)), 2.0))
+    code = (
+        "import sys; from cgcnn_md.outcome_kinetics import write_kinetics; from cgcnn_md.out_folder import OutFolder; "
+        "from cgcnn_md.progress import Silent; "
+        f"write_kinetics(OutFolder.reopen({str(out)!r}), Silent()); "
+        "assert not {'deeptime', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = folder_of(tmp_path / "out", ("", hops(TWO, 400, 6, np.random.default_rng(4)), 2.0))
+    points = {"frame": [0, 1, 2], "atom": [0, 1, 2], "x": [0.0, 1, 2], "y": [0.0, 1, 2], "cluster": [0, 1, 1]}
+    pd.DataFrame(points).to_parquet(out / "map.parquet")
+    result = pipeline.kinetics(out)
+    drawn = {path.stem for path in (out / "figures").iterdir()}
+    assert set(outcome_kinetics.FIGURES) < drawn
+    page = (out / "report.html").read_text()
+    assert "Li: exchange between clusters 0 and 1 relaxes in" in page
+    assert result.summary[-1] in page
