@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _OURS = ("config.yaml", "run.json")
 _FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "training.safetensors", "embedding.zarr",
-    "clusters.csv", "map.parquet", "figures", "report.html", "log.txt",
+    "clusters.csv", "coordination.csv", "surroundings.csv", "map.parquet", "figures", "report.html", "log.txt",
 )  # fmt: skip
 # settings that do not change what is computed
 _FREE = {("train", "threads"), ("train", "device"), ("store", "map_points"), ("store", "group_by")}

@@ -9,8 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cgcnn_md.analysis.discover import Coordinates, Discovery, discover
 from cgcnn_md.analysis.membership import SURE
 from cgcnn_md.config import Config
@@ -19,13 +17,14 @@ from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.results import CLUSTERS, MAP, RDF
+from cgcnn_md.results import CLUSTERS, COORDINATION, MAP, RDF, SURROUNDINGS, TRAINING
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cgcnn_md.analysis.structure import ClusterRdf
+    from cgcnn_md.analysis.surroundings import Surroundings
 
 _MENTIONED = 0.05  # per cent
 _CAPTIONS = {
@@ -33,9 +32,11 @@ _CAPTIONS = {
     "spectrum": "Autocorrelation of each slow coordinate over one lag, on time that training did not see; "
     "coloured ones survive, and clusters are sought in these.",
     "populations": "Population of each cluster in time.",
+    "coordination": "How many neighbours in direct contact the atoms of each cluster have, and of how many molecules.",
     "rdf": "What surrounds the atoms of each cluster.",
     "training": "Score of every epoch; the weights of the best validation score are kept.",
 }
+_NEEDED = {"coordination": COORDINATION, "rdf": RDF, "training": TRAINING}
 
 
 def analyse(
@@ -76,14 +77,16 @@ def analyse(
     if by != "species":
         clusters.insert(1, "group", clusters["species"])
         clusters["species"] = clusters["group"].map(found.species)
-    rdf = _structure(readers, stores, found.n_clusters, config, tell)
-    if rdf is not None:
-        coordination = rdf.coordination()
-        clusters = clusters.merge(coordination, on="cluster", how="left")
+    around = _structure(readers, stores, found.n_clusters, config, tell)
+    if around is not None:
+        rdf, surroundings = around
+        clusters = clusters.merge(rdf.coordination(), on="cluster", how="left")
         (folder.path / RDF).parent.mkdir(parents=True, exist_ok=True)
         _write(rdf.to_frame().dropna(), folder.path / RDF)
+        _write(surroundings.means(config.train.seed), folder.path / SURROUNDINGS)
+        _write(surroundings.histograms(), folder.path / COORDINATION)
     _write(clusters, folder.path / CLUSTERS)
-    sentences = _summary(found, clusters, header)
+    sentences = _summary(found, clusters, header, None if around is None else around[1])
     folder.note(
         summary=sentences,
         kept=_kept(found),
@@ -106,15 +109,20 @@ def _kept(found: Discovery) -> dict[str, int]:
 
 def _structure(
     readers: Sequence[Reader], stores: Sequence[Store], n_clusters: int, config: Config, tell: Progress
-) -> ClusterRdf | None:
-    from cgcnn_md.analysis.structure import rdf_by_cluster, sample_frames
+) -> tuple[ClusterRdf, Surroundings] | None:
+    from cgcnn_md.analysis.samples import sample_frames
+    from cgcnn_md.analysis.structure import rdf_by_cluster
+    from cgcnn_md.analysis.surroundings import look_around
 
     if not readers:
         tell.say("the input files are not where they were: no pair distributions")
         return None
-    samples = chain.from_iterable(sample_frames(r, s) for r, s in zip(readers, stores, strict=True))
+    pairs = list(zip(readers, stores, strict=True))
+    seed = config.train.seed
     try:
-        return rdf_by_cluster(samples, n_clusters=n_clusters, seed=config.train.seed)
+        # twice, so that no more than one frame is held: shells must be known before neighbours are counted
+        rdf = rdf_by_cluster(chain.from_iterable(sample_frames(*p) for p in pairs), n_clusters=n_clusters, seed=seed)
+        return rdf, look_around((sample_frames(*p) for p in pairs), rdf, seed=seed)
     except BadFrameError as err:
         warnings.warn(f"no pair distributions: {err}", CgcnnMdWarning, stacklevel=2)
         return None
@@ -154,9 +162,7 @@ def draw(folder: OutFolder) -> None:
     result = folder.result()
     figures: list[tuple[Path, str]] = []
     for name, caption in _CAPTIONS.items():
-        if name == "rdf" and not (folder.path / RDF).is_file():
-            continue
-        if name == "training" and not (folder.path / "training.csv").is_file():
+        if name in _NEEDED and not (folder.path / _NEEDED[name]).is_file():
             continue
         path = folder.path / "figures" / f"{name}.png"
         save_figure(getattr(result.plot, name)(), path)
@@ -176,29 +182,21 @@ def _write(table: pd.DataFrame, path: Path) -> None:
         raise StorageError(msg) from err
 
 
-def _summary(found: Discovery, clusters: pd.DataFrame, header: dict[str, object]) -> list[str]:
+def _summary(
+    found: Discovery, clusters: pd.DataFrame, header: dict[str, object], surroundings: Surroundings | None
+) -> list[str]:
     """Say what was found, one sentence a group of atoms and one a cluster."""
+    from cgcnn_md.analysis.sentences import describe
+
+    means = None if surroundings is None else surroundings.means()
+    distance = {} if surroundings is None else surroundings.distance
     sentences = []
     for name, group in found.by_group.items():
         sentences.append(f"{name}: {group.evidence.verdict}.")
         if group.n_clusters == 1:
             continue
         mine = clusters[clusters.get("group", clusters["species"]) == name]
-        for row in mine.to_dict("records"):
-            low, high = 100 * row["population_low"], 100 * row["population_high"]
-            text = f"{name} cluster {row['cluster']}: {100 * row['population']:.3g} % of the {name} atoms"
-            if np.isfinite(low + high):
-                text += f" (95 % interval {low:.3g} to {high:.3g} %)"
-            if np.isfinite(row["lifetime_ps"]):
-                text += f", left after {row['lifetime_ps']:.3g} ps on average"
-            shell = [
-                f"{value:.1f} {key.removeprefix('coordination_')}"
-                for key, value in row.items()
-                if str(key).startswith("coordination_") and np.isfinite(value) and value >= 0.05
-            ]
-            if shell:
-                text += f"; first shell {', '.join(shell)}"
-            sentences.append(text + ".")
+        sentences += describe(name, mine, means, distance)
         between = 100 * (1 - mine["population"].sum())
         if between >= _MENTIONED:
             sentences.append(

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from cgcnn_md.errors import StorageError, UsageError
 from cgcnn_md.plotting import (
+    plot_coordination,
     plot_map,
     plot_populations,
     plot_rdf,

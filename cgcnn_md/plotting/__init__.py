@@ -1,5 +1,6 @@
 """Figures: data in, Axes out. Colours are safe for colour-blind readers; units are Å and ps."""
 
+from cgcnn_md.plotting.coordination import plot_coordination
 from cgcnn_md.plotting.maps import plot_map
 from cgcnn_md.plotting.populations import plot_populations
 from cgcnn_md.plotting.rdf import plot_rdf
@@ -7,4 +8,6 @@ from cgcnn_md.plotting.spectrum import plot_spectrum
 from cgcnn_md.plotting.style import save_figure
 from cgcnn_md.plotting.training import plot_training
 
-__all__ = ["plot_map", "plot_populations", "plot_rdf", "plot_spectrum", "plot_training", "save_figure"]
+__all__ = [
+    "plot_coordination", "plot_map", "plot_populations", "plot_rdf", "plot_spectrum", "plot_training", "save_figure",
+]  # fmt: skip
