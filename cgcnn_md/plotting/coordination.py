@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_PANELS = 12
 _MOST_EACH = 4  # panels of a species
+_MOST_BARS = 6  # at each number
 _WIDTH = 0.84  # of a number, shared by the bars of all clusters
 
 
@@ -54,7 +55,7 @@ def plot_coordination(
     for name, rows in coordination.groupby("species"):
         shown += [(str(name), other, table) for other, table in _telling(rows, all_alike=neighbour is not None)]
     shown = shown[:_MOST_PANELS]
-    axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], size=(5.4, 3.4))
+    axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], size=(5.4, 3.8))
     if not shown:
         nothing(axes[0], "no number of neighbours differs between clusters")
     seen: set[str] = set()
@@ -84,15 +85,18 @@ def _filled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw(ax: Axes, table: pd.DataFrame, clusters: pd.DataFrame, *, legend: bool) -> None:
-    """Draw the bars of one pair, those of all clusters side by side."""
+    """Draw one pair: bars of all clusters side by side, or lines where they are many."""
     style, label = looks(clusters), names(clusters)
     shown = [int(c) for c in table.columns if int(c) in style]
     width = _WIDTH / max(len(shown), 1)
     n = table.index.to_numpy(dtype=float)
     for place, cluster in enumerate(shown):
-        left = n + width * (place - len(shown) / 2)
-        height = table[cluster].to_numpy(dtype=float)
-        ax.bar(left, height, width, align="edge", color=style[cluster].colour, label=label[cluster])
+        look, height = style[cluster], table[cluster].to_numpy(dtype=float)
+        if len(shown) > _MOST_BARS:
+            ax.plot(n, height, color=look.colour, linestyle=look.line, marker=look.marker, label=label[cluster])
+        else:
+            left = n + width * (place - len(shown) / 2)
+            ax.bar(left, height, width, align="edge", color=look.colour, label=label[cluster])
     ax.set_xlim(n.min() - 0.6, n.max() + 0.6)
     step = 1 + int(n.max() - n.min()) // 12
     ax.set_xticks(np.arange(n.min(), n.max() + 1, step))
@@ -101,4 +105,5 @@ def _draw(ax: Axes, table: pd.DataFrame, clusters: pd.DataFrame, *, legend: bool
     ticks = [t for t in ax.get_yticks() if t <= 1.08 * top]
     ax.set_yticks(ticks, [f"{100 * t:.0f} %" for t in ticks])
     if legend:
-        ax.legend(fontsize=LEGEND, frameon=False, labelcolor=INK, loc="best")
+        columns = 1 + len(shown) // 9
+        ax.legend(fontsize=LEGEND, frameon=False, labelcolor=INK, loc="best", ncols=columns)
