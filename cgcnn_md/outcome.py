@@ -77,16 +77,19 @@ def analyse(
     if by != "species":
         clusters.insert(1, "group", clusters["species"])
         clusters["species"] = clusters["group"].map(found.species)
+    means: pd.DataFrame | None = None
+    distance: dict[tuple[str, str], float] = {}
     around = _structure(readers, stores, found.n_clusters, config, tell)
     if around is not None:
         rdf, surroundings = around
+        means, distance = surroundings.means(config.train.seed), surroundings.distance
         clusters = clusters.merge(rdf.coordination(), on="cluster", how="left")
         (folder.path / RDF).parent.mkdir(parents=True, exist_ok=True)
         _write(rdf.to_frame().dropna(), folder.path / RDF)
-        _write(surroundings.means(config.train.seed), folder.path / SURROUNDINGS)
+        _write(means, folder.path / SURROUNDINGS)
         _write(surroundings.histograms(), folder.path / COORDINATION)
     _write(clusters, folder.path / CLUSTERS)
-    sentences = _summary(found, clusters, header, None if around is None else around[1])
+    sentences = _summary(found, clusters, header, means, distance)
     folder.note(
         summary=sentences,
         kept=_kept(found),
@@ -183,13 +186,15 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 
 def _summary(
-    found: Discovery, clusters: pd.DataFrame, header: dict[str, object], surroundings: Surroundings | None
+    found: Discovery,
+    clusters: pd.DataFrame,
+    header: dict[str, object],
+    means: pd.DataFrame | None,
+    distance: dict[tuple[str, str], float],
 ) -> list[str]:
     """Say what was found, one sentence a group of atoms and one a cluster."""
     from cgcnn_md.analysis.sentences import describe
 
-    means = None if surroundings is None else surroundings.means()
-    distance = {} if surroundings is None else surroundings.distance
     sentences = []
     for name, group in found.by_group.items():
         sentences.append(f"{name}: {group.evidence.verdict}.")

@@ -215,7 +215,8 @@ def test_rdf_shows_few_neighbours_and_cuts_bonds() -> None:
 
 
 def test_coordination_shows_the_neighbours_that_differ() -> None:
-    table = pd.concat([counts_of(WATER, ["O", "molecules of A"]), counts_of(WATER, ["H"], alike=True)])
+    other = counts_of(WATER, ["molecules of A"]).assign(n=lambda t: t.n - 2)
+    table = pd.concat([counts_of(WATER, ["O", "molecules of O"]), other, counts_of(WATER, ["H"], alike=True)])
     ax = plot_coordination(table, WATER)
     assert [p.get_title(loc="left") for p in ax.figure.axes[:2]] == ["O around O", "molecules of A around O"]
     assert not [p for p in ax.figure.axes if p.get_title(loc="left") == "H around O"]

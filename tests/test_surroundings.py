@@ -134,6 +134,23 @@ def test_sentences_say_it(lithium: Surroundings) -> None:
     ]
 
 
+def test_a_cluster_that_no_sampled_frame_held_is_said_without_neighbours(lithium: Surroundings) -> None:
+    sentences = describe("Li", table_of(3), lithium.means(), lithium.distance)
+    assert sentences[2] == "Li cluster 2: 0 % of the Li atoms."
+    assert "surrounded by 4.0 O of PEO" in sentences[0]
+
+
+def test_bonds_are_named_where_they_differ() -> None:
+    """Carbon of the anion and of the chain touch nothing that is not bound to them, and differ by their bonds."""
+    atoms, held, _ = ions([2, 1] * 8)
+    labels = np.where(np.asarray(atoms.symbols) == "C", held.kind, -1)
+    found = around(rattled(atoms, labels, 10, held))
+    sentences = describe("C", table_of(2, "C"), found.means(), found.distance)
+    assert "; bonded to 1.0 O;" in sentences[0]
+    assert "; bonded to 1.0 F;" in sentences[1]
+    assert sentences[2] == "C clusters are told apart by bonded F (0.0 against 1.0) and bonded O (1.0 against 0.0)."
+
+
 def test_without_coordinates_the_sentences_are_about_time() -> None:
     assert describe("Li", table_of(2), None, {})[1:] == [
         "Li cluster 1: 40 % of the Li atoms; not seen to be left: the trajectory is too short to say more than at "

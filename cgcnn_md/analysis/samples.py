@@ -75,9 +75,11 @@ class LabelledFrame:
         if not drawn:
             return
         row, other, vector = vectors_around(self.frame, np.concatenate(drawn), reach)
+        order = np.argsort(row, kind="stable")
+        row, other, vector = row[order], other[order], vector[order]
         start = 0
         for centres in drawn:
-            mine = (row >= start) & (row < start + len(centres))
+            mine = slice(*np.searchsorted(row, [start, start + len(centres)]))
             yield centres, row[mine] - start, other[mine], vector[mine]
             start += len(centres)
 

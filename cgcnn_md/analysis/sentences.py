@@ -74,11 +74,12 @@ def _bound_by(row: Mapping[Any, Any], means: pd.DataFrame | None, distance: Mapp
     """Say what is in contact with the atoms of a cluster, nearest first, and of how many molecules it is."""
     if means is None:
         return ""
-    text = ""
-    bonded = _of_role(means, "bonded")
-    if varied := [name for name in bonded.columns if np.ptp(bonded[name]) >= _SOME]:
-        text += "; bonded to " + _listed(f"{bonded[name][row['cluster']]:.1f} {name}" for name in varied)
-    near = _of_role(means, "neighbour")
+    text, ids = "", sorted({row["cluster"], *means["cluster"]})
+    bonded = _of_role(means, "bonded", ids)
+    varied = [name for name in bonded.columns if bonded[name].max() - bonded[name].min() >= _SOME]
+    if held_by := [f"{x:.1f} {name}" for name, x in bonded.loc[row["cluster"], varied].items() if x >= _NONE]:
+        text += "; bonded to " + _listed(held_by)
+    near = _of_role(means, "neighbour", ids)
     far = {name: distance[row["species"], name] for name in near.columns}
     own = near.loc[row["cluster"]]
     shown = [name for name in sorted(far, key=lambda name: far[name]) if near[name].max() >= _NONE]
@@ -86,16 +87,17 @@ def _bound_by(row: Mapping[Any, Any], means: pd.DataFrame | None, distance: Mapp
     none = [f"no {name}" for name in shown if own[name] < _NONE and near[name].max() >= _SOME]
     if some or none:
         text += "; surrounded by " + _listed([*some, *none])
-    held = _of_role(means, "molecule")
-    alone = held.sum(axis=1) >= near.max(axis=1) - _NONE  # every neighbour is a molecule of its own, as in water
+    held = _of_role(means, "molecule", ids)
+    # not where every neighbour is of a molecule of its own, as in water
+    together = (held.sum(axis=1) < near.max(axis=1) - _NONE).any()
     inside = [f"{mean:.1f} {name}" for name, mean in held.loc[row["cluster"]].items() if mean >= _NONE]
-    return text + (f", of {_listed(inside)} molecules" if inside and not alone.all() else "")
+    return text + (f", of {_listed(inside)} molecules" if inside and together else "")
 
 
-def _of_role(means: pd.DataFrame, role: str) -> pd.DataFrame:
-    """Give the means of one role, a row a cluster and a column a name."""
+def _of_role(means: pd.DataFrame, role: str, ids: Iterable[int]) -> pd.DataFrame:
+    """Give the means of one role, a row a cluster and a column a name; nan for a cluster that no sampled frame held."""
     table = means[means["role"] == role].pivot_table(index="cluster", columns="name", values="mean")
-    return table.reindex(means["cluster"].unique())
+    return table.reindex(ids)
 
 
 def _apart(means: pd.DataFrame) -> str:
@@ -115,8 +117,8 @@ def _apart(means: pd.DataFrame) -> str:
     if not found:
         return "told apart by no number of neighbours beyond its interval: look at the pair distributions"
     found.sort(key=lambda one: -one[0])
-    orders = [one for one in found if one[1].startswith("bond order")]
-    best = [text for _, text in found if text not in {text for _, text in orders[1:]}]  # q4 and q6 say the same
+    again = [text for _, text in found if text.startswith("Steinhardt")][1:]  # q4 and q6 say the same
+    best = [text for _, text in found if text not in again]
     return "told apart by " + _listed(best[:_MOST])
 
 

@@ -44,8 +44,8 @@ class Quantity(NamedTuple):
 
     @property
     def text(self) -> str:
-        """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "bond order q6"."""
-        before = {"bonded": "bonded ", "molecule": "molecules of ", "order": "bond order "}
+        """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "Steinhardt q6"."""
+        before = {"bonded": "bonded ", "molecule": "molecules of ", "order": "Steinhardt "}
         return before.get(self.role, "") + self.name
 
 
@@ -211,7 +211,9 @@ class _Counter:
             for code, name in enumerate(names)
             if limit[code] > 0
         }
-        found |= _molecules(sample, mine, row[near], other[near]) if near.any() or found else {}
+        if found:
+            found |= _molecules(sample, mine, row[near], other[near])
+        found |= _bonded(sample, mine)
         numbers = {quantity: value.astype(np.float64) for quantity, value in found.items()}
         if np.isfinite(self.radius):
             inside = np.bincount(row[distance < self.radius], minlength=len(mine))
@@ -249,7 +251,7 @@ class _Counter:
 
 
 def _molecules(sample: LabelledFrame, mine: Ints, row: Ints, other: Ints) -> dict[Quantity, Ints]:
-    """Count the other molecules that atoms touch, and the atoms that they are bonded to."""
+    """Count the other molecules that atoms touch, by kind."""
     held = sample.molecules
     if held is None or not len(held.names):
         return {}
@@ -258,16 +260,23 @@ def _molecules(sample: LabelledFrame, mine: Ints, row: Ints, other: Ints) -> dic
     centre, molecule = np.divmod(pair, held.index.max() + 1)
     kind = np.full(held.index.max() + 1, -1)
     kind[held.index[held.index >= 0]] = held.kind[held.index >= 0]
-    found = {
+    return {
         Quantity("molecule", name): np.bincount(centre[kind[molecule] == code], minlength=len(mine))
         for code, name in enumerate(held.names)
     }
-    both = np.concatenate([held.bonds, held.bonds[:, ::-1]])
+
+
+def _bonded(sample: LabelledFrame, mine: Ints) -> dict[Quantity, Ints]:
+    """Count the atoms that atoms are bonded to, by species."""
+    held = sample.molecules
+    if held is None or not len(held.bonds):
+        return {}
     place = np.full(len(held.index), -1)
     place[mine] = np.arange(len(mine))
+    both = np.concatenate([held.bonds, held.bonds[:, ::-1]])
     both = both[place[both[:, 0]] >= 0]
     species = sample.frame.species[both[:, 1]]
-    return found | {
+    return {
         Quantity("bonded", sample.species[int(code)]): np.bincount(place[both[species == code, 0]], minlength=len(mine))
         for code in np.unique(species)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _MOST_PANELS = 12
 _MOST_EACH = 4  # panels of a species
 _MOST_BARS = 6  # at each number
+_SEEN = 0.005  # share
 _WIDTH = 0.84  # of a number, shared by the bars of all clusters
 
 
@@ -29,7 +31,7 @@ def plot_coordination(
 ) -> Axes:
     """Draw how many neighbours atoms have, a panel per species and kind of neighbour that differs between clusters.
 
-    Of each species, the up to four kinds are drawn whose histograms differ most.
+    Of each species, the up to four kinds are drawn whose histograms differ most, the same histogram once.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def plot_coordination(
     for name, rows in coordination.groupby("species"):
         shown += [(str(name), other, table) for other, table in _telling(rows, all_alike=neighbour is not None)]
     shown = shown[:_MOST_PANELS]
-    axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], size=(5.4, 3.8))
+    axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], columns=_MOST_EACH, size=(4.4, 3.4))
     if not shown:
         nothing(axes[0], "no number of neighbours differs between clusters")
     seen: set[str] = set()
@@ -73,14 +75,22 @@ def _telling(rows: pd.DataFrame, *, all_alike: bool) -> list[tuple[str, pd.DataF
         for name, part in rows.groupby("neighbour", sort=False)
     }
     tables = {name: _filled(table) for name, table in tables.items()}
+    same = {b for a, b in combinations(tables, 2) if _alike(tables[a], tables[b])}  # as molecules of water and their O
+    tables = {name: table for name, table in tables.items() if name not in same}
     score = {name: float(np.ptp(table.to_numpy(), axis=1).sum()) for name, table in tables.items()}
     best = sorted(score, key=lambda name: -score[name])[:_MOST_EACH]
     return [(name, table) for name, table in tables.items() if name in best and (score[name] > 0.02 or all_alike)]
 
 
+def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Tell two histograms that show the same."""
+    difference = one.sub(other, fill_value=0.0).to_numpy(dtype=float)
+    return bool(np.abs(np.nan_to_num(difference, nan=1.0)).max() < _SEEN)
+
+
 def _filled(table: pd.DataFrame) -> pd.DataFrame:
-    """Give every number from the lowest found to the highest a row."""
-    found = table.index[(table > 0).any(axis=1)]
+    """Give every number from the lowest to the highest that can be seen a row."""
+    found = table.index[(table > _SEEN).any(axis=1)]
     return table.reindex(np.arange(found.min(), found.max() + 1), fill_value=0.0)
 
 
