@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cgcnn_md.analysis.gates import Edges
-from cgcnn_md.analysis.structure import sample_frames
+from cgcnn_md.analysis.samples import sample_frames
 
 if TYPE_CHECKING:
     from cgcnn_md.nn import Model

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _OURS = ("config.yaml", "run.json")
 _FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "training.safetensors", "embedding.zarr",
-    "clusters.csv", "gates.csv", "map.parquet", "figures", "report.html", "log.txt",
-    "kinetics.json", "kinetics_rates.csv", "transitions.csv",
+    "clusters.csv", "coordination.csv", "surroundings.csv", "gates.csv", "map.parquet", "figures", "report.html",
+    "log.txt", "kinetics.json", "kinetics_rates.csv", "transitions.csv",
 )  # fmt: skip
 # settings that do not change what is computed
 _FREE = {("train", "threads"), ("train", "device"), ("store", "map_points"), ("store", "group_by")}

@@ -9,8 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cgcnn_md.analysis.discover import Coordinates, Discovery, discover
 from cgcnn_md.analysis.membership import SURE
 from cgcnn_md.config import Config
@@ -21,7 +19,18 @@ from cgcnn_md.outcome_kinetics import FIGURES as KINETIC_FIGURES
 from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.results import CLUSTERS, COORDINATION, GATES, MAP, RATES, RDF, SPECTRUM, TRAINING
+from cgcnn_md.results import (
+    CLUSTERS,
+    COORDINATION,
+    EFFECTIVE,
+    GATES,
+    MAP,
+    RATES,
+    RDF,
+    SPECTRUM,
+    SURROUNDINGS,
+    TRAINING,
+)
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
 
     from cgcnn_md.analysis.gates import Edges
     from cgcnn_md.analysis.structure import ClusterRdf
+    from cgcnn_md.analysis.surroundings import Surroundings
 
 _MENTIONED = 0.05  # per cent
 _CAPTIONS = {
@@ -37,13 +47,17 @@ _CAPTIONS = {
     "coloured ones survive, and clusters are sought in these. What shuffled time (circles) keeps is a label that "
     "hardly changes; what shuffled atoms (triangles) keep belongs to the box.",
     "populations": "Population of each cluster in time.",
+    "coordination": "How many neighbours in direct contact the atoms of each cluster have, and of how many molecules.",
     "rdf": "What surrounds the atoms of each cluster.",
     **KINETIC_FIGURES,
     "gates": "What a neighbour counts for: how far the embedding of the atom moves if it does not hear it.",
     "training": "Score of every epoch; the weights of the best validation score are kept.",
 }
 # files that not every folder holds
-_DRAWN_FROM = {"rdf": RDF, "gates": GATES, "training": TRAINING, **dict.fromkeys(KINETIC_FIGURES, RATES)}
+_DRAWN_FROM = {
+    "coordination": COORDINATION, "rdf": RDF, "gates": GATES, "training": TRAINING,
+    **dict.fromkeys(KINETIC_FIGURES, RATES),
+}  # fmt: skip
 
 
 def analyse(
@@ -89,14 +103,19 @@ def analyse(
     trust = assess(found, census, maps, header["provenance"])
     (folder.path / SPECTRUM).parent.mkdir(parents=True, exist_ok=True)
     _write(shuffle_table(found.shuffles, found.species), folder.path / SPECTRUM)
-    rdf = _structure(readers, stores, found.n_clusters, config, tell)
-    if rdf is not None:
-        coordination = rdf.coordination()
-        clusters = clusters.merge(coordination, on="cluster", how="left")
+    means: pd.DataFrame | None = None
+    distance: dict[tuple[str, str], float] = {}
+    around = _structure(readers, stores, found.n_clusters, config, tell)
+    if around is not None:
+        rdf, surroundings = around
+        means, distance = surroundings.means(config.train.seed), surroundings.distance
+        clusters = clusters.merge(rdf.coordination(), on="cluster", how="left")
         _write(rdf.to_frame().dropna(), folder.path / RDF)
+        _write(means, folder.path / SURROUNDINGS)
+        _write(surroundings.histograms(), folder.path / COORDINATION)
     _write(clusters, folder.path / CLUSTERS)
-    (folder.path / COORDINATION).unlink(missing_ok=True)  # of older clusters
-    sentences = [*_summary(found, clusters, header), *trust.sentences]
+    (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
+    sentences = [*_summary(found, clusters, header, means, distance), *trust.sentences]
     folder.note(
         summary=sentences,
         trust=trust.record(),
@@ -121,15 +140,20 @@ def _kept(found: Discovery) -> dict[str, int]:
 
 def _structure(
     readers: Sequence[Reader], stores: Sequence[Store], n_clusters: int, config: Config, tell: Progress
-) -> ClusterRdf | None:
-    from cgcnn_md.analysis.structure import rdf_by_cluster, sample_frames
+) -> tuple[ClusterRdf, Surroundings] | None:
+    from cgcnn_md.analysis.samples import sample_frames
+    from cgcnn_md.analysis.structure import rdf_by_cluster
+    from cgcnn_md.analysis.surroundings import look_around
 
     if not readers:
         tell.say("the input files are not where they were: no pair distributions")
         return None
-    samples = chain.from_iterable(sample_frames(r, s) for r, s in zip(readers, stores, strict=True))
+    pairs = list(zip(readers, stores, strict=True))
+    seed = config.train.seed
     try:
-        return rdf_by_cluster(samples, n_clusters=n_clusters, seed=config.train.seed)
+        # twice, so that no more than one frame is held: shells must be known before neighbours are counted
+        rdf = rdf_by_cluster(chain.from_iterable(sample_frames(*p) for p in pairs), n_clusters=n_clusters, seed=seed)
+        return rdf, look_around((sample_frames(*p) for p in pairs), rdf, seed=seed)
     except BadFrameError as err:
         warnings.warn(f"no pair distributions: {err}", CgcnnMdWarning, stacklevel=2)
         return None
@@ -152,7 +176,7 @@ def write_gates(folder: OutFolder, edges: Edges, tell: Progress) -> None:
     coordination = coordination_by_cluster(edges)
     (folder.path / GATES).parent.mkdir(parents=True, exist_ok=True)
     _write(importance_by_distance(edges), folder.path / GATES)
-    _write(coordination, folder.path / COORDINATION)
+    _write(coordination, folder.path / EFFECTIVE)
     for row in coordination[coordination["neighbour"] == ALL].to_dict("records"):
         where = f"cluster {row['cluster']}" if row["cluster"] >= 0 else "between clusters"
         number = f"{row['effective_coordination']:.1f} ± {row['standard_deviation']:.1f}"
@@ -214,29 +238,23 @@ def _write(table: pd.DataFrame, path: Path) -> None:
         raise StorageError(msg) from err
 
 
-def _summary(found: Discovery, clusters: pd.DataFrame, header: dict[str, object]) -> list[str]:
+def _summary(
+    found: Discovery,
+    clusters: pd.DataFrame,
+    header: dict[str, object],
+    means: pd.DataFrame | None,
+    distance: dict[tuple[str, str], float],
+) -> list[str]:
     """Say what was found, one sentence a group of atoms and one a cluster."""
+    from cgcnn_md.analysis.sentences import describe
+
     sentences = []
     for name, group in found.by_group.items():
         sentences.append(f"{name}: {group.evidence.verdict}.")
         if group.n_clusters == 1:
             continue
         mine = clusters[clusters.get("group", clusters["species"]) == name]
-        for row in mine.to_dict("records"):
-            low, high = 100 * row["population_low"], 100 * row["population_high"]
-            text = f"{name} cluster {row['cluster']}: {100 * row['population']:.3g} % of the {name} atoms"
-            if np.isfinite(low + high):
-                text += f" (95 % interval {low:.3g} to {high:.3g} %)"
-            if np.isfinite(row["lifetime_ps"]):
-                text += f", left after {row['lifetime_ps']:.3g} ps on average"
-            shell = [
-                f"{value:.1f} {key.removeprefix('coordination_')}"
-                for key, value in row.items()
-                if str(key).startswith("coordination_") and np.isfinite(value) and value >= 0.05
-            ]
-            if shell:
-                text += f"; first shell {', '.join(shell)}"
-            sentences.append(text + ".")
+        sentences += describe(name, mine, means, distance)
         between = 100 * (1 - mine["population"].sum())
         if between >= _MENTIONED:
             sentences.append(

@@ -19,16 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import FigureBase
 
-STORE, CLUSTERS, MAP, TRAINING, RUN = (
-    "embedding.zarr",
-    "clusters.csv",
-    "map.parquet",
-    "training.csv",
-    "run.json",
-)
+STORE, MAP, TRAINING, RUN = "embedding.zarr", "map.parquet", "training.csv", "run.json"
+CLUSTERS, COORDINATION, SURROUNDINGS = "clusters.csv", "coordination.csv", "surroundings.csv"
 RDF, SPECTRUM = "figures/rdf.csv", "figures/spectrum.csv"
 KINETICS, RATES, TRANSITIONS = "kinetics.json", "kinetics_rates.csv", "transitions.csv"
-GATES, COORDINATION = "figures/gates.csv", "gates.csv"
+GATES, EFFECTIVE = "figures/gates.csv", "gates.csv"
 
 
 def open_embedding(out: str | os.PathLike[str]) -> Embedding:
@@ -139,9 +134,19 @@ class Embedding:
         return _read_csv(self._file(GATES, "cgcnn-md gates"))
 
     @cached_property
-    def coordination(self) -> pd.DataFrame:
+    def effective_coordination(self) -> pd.DataFrame:
         """Effective coordination number of every cluster."""
-        return _read_csv(self._file(COORDINATION, "cgcnn-md gates"))
+        return _read_csv(self._file(EFFECTIVE, "cgcnn-md gates"))
+
+    @cached_property
+    def coordination(self) -> pd.DataFrame:
+        """How often every number of neighbours is found in each cluster: cluster, species, neighbour, n, share."""
+        return _read_csv(self._file(COORDINATION, "cgcnn-md cluster"))
+
+    @cached_property
+    def surroundings(self) -> pd.DataFrame:
+        """Means around every cluster with 95 % intervals: cluster, species, role, name, mean, low, high, spread."""
+        return _read_csv(self._file(SURROUNDINGS, "cgcnn-md cluster"))
 
     @cached_property
     def timescales(self) -> pd.DataFrame:
@@ -273,6 +278,12 @@ class Plots:
         series = populations_in_time(self._result.stores(), n_clusters=len(clusters))
         return plot_populations(series, clusters, _canvas(ax), **options)
 
+    def coordination(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw how many neighbours atoms of each cluster have; options of `plotting.plot_coordination`."""
+        from cgcnn_md.plotting import plot_coordination
+
+        return plot_coordination(self._result.coordination, self._result.clusters, _canvas(ax), **options)
+
     def rdf(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
         """Draw what surrounds each cluster; options of `plotting.plot_rdf`."""
         from cgcnn_md.plotting import plot_rdf
@@ -340,7 +351,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     """Read a table whose species may be called NA."""
     import pandas as pd
 
-    names = {"species", "group", "neighbour", "system"}
+    names = {"species", "group", "neighbour", "system", "name"}
     columns = [str(c) for c in pd.read_csv(path, nrows=0).columns]
     return pd.read_csv(
         path,

@@ -182,10 +182,10 @@ def test_writes_tables_figure_and_report(made: Path) -> None:
     assert set(result.gates["species"]) == {"Cl", "Na"}
     assert result.gates["edges"].sum() == 8 * 32 * 12
     assert (result.gates["importance"] > 0).any()
-    whole = result.coordination[result.coordination["neighbour"] == ALL]
+    whole = result.effective_coordination[result.effective_coordination["neighbour"] == ALL]
     assert whole["effective_coordination"].between(1, 12).all()
     assert whole["atoms"].sum() == 8 * 32
-    parts = result.coordination[result.coordination["neighbour"] != ALL]
+    parts = result.effective_coordination[result.effective_coordination["neighbour"] != ALL]
     total = parts.groupby("cluster")["effective_coordination"].sum()
     np.testing.assert_allclose(total, whole.set_index("cluster")["effective_coordination"], rtol=1e-4)
     assert (result.path / "figures" / "gates.png").stat().st_size > 10_000

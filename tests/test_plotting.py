@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from cgcnn_md.errors import StorageError, UsageError
 from cgcnn_md.plotting import (
+    plot_coordination,
     plot_gates,
     plot_map,
     plot_populations,
@@ -71,6 +72,16 @@ def rdf_of(clusters: pd.DataFrame, neighbours: list[str], column: str = "g") -> 
     return pd.concat(parts, ignore_index=True)
 
 
+def counts_of(clusters: pd.DataFrame, neighbours: list[str], *, alike: bool = False) -> pd.DataFrame:
+    rows = [
+        (c, s, neighbour, n, share)
+        for place, (c, s) in enumerate(zip(clusters.cluster, clusters.species))
+        for neighbour in neighbours
+        for n, share in ((2, 0.25), (4 if alike else 4 + place % 3, 0.75))
+    ]
+    return pd.DataFrame(rows, columns=["cluster", "species", "neighbour", "n", "share"])
+
+
 SPECTRUM = pd.DataFrame(
     {
         "species": ["O"] * 4 + ["H"] * 4,
@@ -121,6 +132,7 @@ def test_everything_draws_with_any_number_of_clusters(tmp_path: Path, clusters: 
     axes = [
         plot_map(points, clusters),
         plot_populations(series, clusters),
+        plot_coordination(counts_of(clusters, ["H", "O"]), clusters),
         plot_rdf(rdf, clusters),
         plot_spectrum(SPECTRUM if not empty else SPECTRUM[:0]),
         plot_training(pd.DataFrame({"epoch": [], "train": [], "validation": []})),
@@ -239,6 +251,22 @@ def test_gates_have_a_panel_per_centre_and_a_line_per_neighbour() -> None:
     many = [f"X{n}" for n in range(20)]
     assert len({line.get_color() for line in plot_gates(gates_of(["A"], many)).get_lines()}) == 8
     assert len(plot_gates(gates_of([], [])).texts) == 1
+
+
+def test_coordination_shows_the_neighbours_that_differ() -> None:
+    other = counts_of(WATER, ["molecules of A"]).assign(n=lambda t: t.n - 2)
+    table = pd.concat([counts_of(WATER, ["O", "molecules of O"]), other, counts_of(WATER, ["H"], alike=True)])
+    ax = plot_coordination(table, WATER)
+    assert [p.get_title(loc="left") for p in ax.figure.axes[:2]] == ["O around O", "molecules of A around O"]
+    assert not [p for p in ax.figure.axes if p.get_title(loc="left") == "H around O"]
+    assert legend_of(ax) == ["O 1: 42 %", "O 2: 50 %", "O 3: 8.0 %"]
+    bars = {round(bar.get_x() + bar.get_width() / 2, 1): bar.get_height() for bar in ax.patches if bar.get_height()}
+    assert sum(bars.values()) == pytest.approx(3)
+    assert ax.get_xticks().tolist() == [2, 3, 4, 5, 6]
+    alone = plot_coordination(table, WATER, species="O", neighbour="H")
+    assert alone.get_title(loc="left") == "H around O"
+    nothing = plot_coordination(counts_of(WATER, ["H"], alike=True), WATER)
+    assert [text.get_text() for text in nothing.texts] == ["no number of neighbours differs between clusters"]
 
 
 def test_training_marks_the_kept_epoch() -> None:

@@ -13,7 +13,8 @@ import cgcnn_md
 
 FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "clusters.csv", "map.parquet", "report.html",
-    "log.txt", "figures/map.png", "figures/spectrum.png", "figures/populations.png", "figures/rdf.png",
+    "log.txt", "coordination.csv", "surroundings.csv", "figures/coordination.png", "figures/map.png",
+    "figures/spectrum.png", "figures/populations.png", "figures/rdf.png",
     "figures/training.png", "figures/spectrum.csv",
 )  # fmt: skip
 

@@ -56,6 +56,9 @@ def out(tmp_path: Path) -> Path:
     pd.DataFrame({"cluster": 2, "species": "NA", "neighbour": "O", "r": r, "g": r}).to_csv(
         tmp_path / "figures" / "rdf.csv", index=False
     )
+    pd.DataFrame(
+        {"cluster": [0, 0, 1], "species": "O", "neighbour": "NA", "n": [1, 2, 2], "share": [0.5, 0.5, 1]}
+    ).to_csv(tmp_path / "coordination.csv", index=False)
     run = {"summary": ["O: two environments.", "NA: <one> environment."], "kept": {"O": 1, "NA": 0}}
     (tmp_path / "run.json").write_text(json.dumps(run))
     return tmp_path
@@ -99,6 +102,7 @@ def test_every_figure_comes_from_the_folder(out: Path) -> None:
     assert spectrum.get_title(loc="left") == "NA: no slow coordinates"
     assert spectrum.get_ylabel() == "autocorrelation after 1 ps"
     assert plot.populations(species="NA").get_xlim() == (0, 5.5)
+    assert plot.coordination().get_title(loc="left") == "NA around O"
     assert plot.rdf().get_title(loc="left") == "O around NA"
     assert plot.training().get_xlabel() == "epoch"
 

@@ -24,7 +24,7 @@ def completed(cell: Floats, pbc: NDArray[np.bool_]) -> Floats:
     return full
 
 
-def pairs_around(frame: Frame, centres: Ints, reach: float) -> tuple[Ints, Ints, Floats]:
+def vectors_around(frame: Frame, centres: Ints, reach: float) -> tuple[Ints, Ints, Floats]:
     """List the atoms and images within reach of some atoms; an atom's own images count, it itself does not.
 
     Parameters
@@ -38,8 +38,8 @@ def pairs_around(frame: Frame, centres: Ints, reach: float) -> tuple[Ints, Ints,
 
     Returns
     -------
-    row, other, distance
-        Place in `centres`, index of the neighbour, and distance in Å, one of each per pair.
+    row, other, vector
+        Place in `centres`, index of the neighbour, and the way to it in Å, one of each per pair.
     """
     from scipy.spatial import cKDTree
 
@@ -59,4 +59,5 @@ def pairs_around(frame: Frame, centres: Ints, reach: float) -> tuple[Ints, Ints,
     pairs = cKDTree(points[centres]).sparse_distance_matrix(cKDTree(points), reach, output_type="ndarray")
     row, place = pairs["i"].astype(np.int64), pairs["j"].astype(np.int64)
     real = place != centres[row]
-    return row[real], atoms[place[real]], pairs["v"][real]
+    row, place = row[real], place[real]
+    return row, atoms[place], points[place] - points[centres[row]]

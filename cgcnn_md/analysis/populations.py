@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.bootstrap import Units, grouped, interval
 from cgcnn_md.analysis.census import Census, take_census
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
@@ -15,13 +16,8 @@ from cgcnn_md.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-_RESAMPLES = 1000
-_MOST_UNITS = 400
 _BLOCKS = 20
 _FEWEST_BLOCKS = 4
-
-# numerator and denominator of a share, per independent unit of one system
-_Units = tuple[Floats, Floats]
 
 
 def populations(
@@ -169,26 +165,20 @@ def _shares(
 ) -> tuple[Floats, Floats, Floats]:
     """Give the population of some clusters of one species, with the limits of its interval."""
     here = [c for c in counts if species in c.species_names and len(c.frames)]
-    by_atom = [_group(_atom_units(c, species, clusters), rng) for c in here]
+    by_atom = [grouped(_atom_units(c, species, clusters), rng) for c in here]
     by_time = [_time_units(c, species, clusters) for c in here]
     share = _ratio(sum(n.sum(axis=0) for n, _ in by_atom), sum(d.sum() for _, d in by_atom))
-    limits = [_limits(units, share, rng) for units in (by_atom, by_time)]
-    found = [pair for pair in limits if pair is not None]
-    if not found:
-        return share, np.full_like(share, np.nan), np.full_like(share, np.nan)
-    low, high = (np.asarray(side) for side in zip(*found))
-    widest = (high - low).argmax(axis=0)
-    columns = np.arange(len(share))
-    return share, low[widest, columns], high[widest, columns]
+    low, high = interval([by_atom, by_time], share, rng)
+    return share, np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
-def _atom_units(census: Census, species: str, clusters: Ints) -> _Units:
+def _atom_units(census: Census, species: str, clusters: Ints) -> Units:
     """Every atom is a unit."""
     mine = census.species == species
     return census.by_atom[mine][:, clusters].astype(np.float64), np.full(int(mine.sum()), len(census.frames), float)
 
 
-def _time_units(census: Census, species: str, clusters: Ints) -> _Units:
+def _time_units(census: Census, species: str, clusters: Ints) -> Units:
     """Blocks of time are units: long against the lifetimes if enough remain, never across runs."""
     n = len(census.frames)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -206,38 +196,6 @@ def _time_units(census: Census, species: str, clusters: Ints) -> _Units:
     atoms = int((census.species == species).sum())
     numerator = np.stack([rows[block].sum(axis=0) for block in blocks]).astype(np.float64)
     return numerator, np.asarray([len(block) * atoms for block in blocks], dtype=np.float64)
-
-
-def _group(units: _Units, rng: np.random.Generator) -> _Units:
-    """Put units together at random until they are few; the spread of their mean stays what it was."""
-    numerator, denominator = units
-    if len(denominator) <= _MOST_UNITS:
-        return units
-    parts = np.array_split(rng.permutation(len(denominator)), _MOST_UNITS)
-    return np.stack([numerator[p].sum(axis=0) for p in parts]), np.stack([denominator[p].sum() for p in parts])
-
-
-def _limits(systems: list[_Units], share: Floats, rng: np.random.Generator) -> tuple[Floats, Floats] | None:
-    """Bootstrap within each system; None where nothing can be drawn differently."""
-    from scipy.stats import norm, t
-
-    freedom = sum(len(d) - 1 for _, d in systems)
-    if freedom < 1:
-        return None
-    top = np.zeros((_RESAMPLES, len(share)))
-    bottom = np.zeros(_RESAMPLES)
-    for numerator, denominator in systems:
-        n = len(denominator)
-        weights = rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
-        top += weights @ numerator
-        bottom += weights @ denominator
-    # few units: percentiles are too narrow by sqrt((n - 1) / n) and by normal against Student tails
-    wider = float(t.ppf(0.975, freedom) / norm.ppf(0.975)) * np.sqrt((freedom + 1) / freedom)
-    low, high = np.percentile(top / bottom[:, None], [2.5, 97.5], axis=0)
-    return (
-        np.clip(share + wider * np.minimum(low - share, 0), 0, 1),
-        np.clip(share + wider * np.maximum(high - share, 0), 0, 1),
-    )
 
 
 def _ratio(top: Floats | int, bottom: float) -> Floats:

@@ -77,7 +77,16 @@ def first_shell(values: Floats, pairs: Floats, edges: Floats) -> Shell | None:
         return None
     if pairs[: low + 1].sum() < _FEWEST_PAIRS:
         return None
-    return Shell(low + 1, float(edges[first] + edges[first + 1]) / 2, float(edges[low + 1]))
+    return Shell(low + 1, _summit(smooth, first, edges), float(edges[low + 1]))
+
+
+def _summit(smooth: Floats, first: int, edges: Floats) -> float:
+    """Give the top of the parabola through a peak's bin and the two beside it."""
+    middle = float(edges[first] + edges[first + 1]) / 2
+    if first == 0 or smooth[first - 1] == smooth[first] == smooth[first + 1]:
+        return middle
+    left, top, right = smooth[first - 1 : first + 2]
+    return middle + float((left - right) / (left - 2 * top + right) / 2 * (edges[1] - edges[0]))
 
 
 def _noise(values: Floats, pairs: Floats, spread: float) -> Floats:

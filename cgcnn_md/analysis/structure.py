@@ -1,51 +1,25 @@
-"""What surrounds the atoms of each cluster: radial distribution functions, and sampled frames with labels."""
+"""What surrounds the atoms of each cluster: radial distribution functions and first shells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.contacts import bound, casts_shadow, in_contact
+from cgcnn_md.analysis.samples import LabelledFrame
 from cgcnn_md.analysis.shells import Shell, first_shell
-from cgcnn_md.frame import Floats, Frame, Ints
-from cgcnn_md.store import Store
+from cgcnn_md.frame import Floats, Ints
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOSTLY = 0.5  # of a shell in contact: the most of it
+_TESTED = 20  # atoms per cluster and frame whose neighbours are told to be in contact or not
 _SMALL_BOX = 6.0  # Å; periodic images are counted one by one, so a small box may be seen past its half
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledFrame:
-    """A frame whose atoms carry cluster labels.
-
-    Parameters
-    ----------
-    frame
-        Snapshot.
-    labels
-        Cluster of every atom of the frame, -1 where there is none, shape (n_atoms,).
-    species
-        Names of the frame's species codes.
-    """
-
-    frame: Frame
-    labels: Ints
-    species: Sequence[str]
-
-
-class FrameSource(Protocol):
-    """What is asked of a reader."""
-
-    species: tuple[str, ...]
-    targets: Ints
-
-    def frames(self, indices: Sequence[int]) -> Iterator[Frame]:
-        """Yield frames in the order asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +36,15 @@ class ClusterRdf:
     clusters, centres
         Cluster of each row and its species.
     neighbours
-        Species of the neighbours.
+        Kinds of neighbours: species, and of which molecule where there are several kinds of these ("O of PEO").
     values
         g(r) or density in Å⁻³, shape (n_clusters, n_neighbours, n_bins); nan where nothing was sampled.
     per_centre
         Mean neighbours per bin and centre, same shape.
     shells
-        First shell of every (centre species, neighbour species), over all clusters of that species.
+        First shell of every (centre species, kind of neighbour), over all clusters of that species.
+    contact
+        Share of each of these shells that is in direct contact with its centre, nan where there is no shell.
     """
 
     kind: Literal["g", "density"]
@@ -79,6 +55,7 @@ class ClusterRdf:
     values: Floats
     per_centre: Floats
     shells: dict[tuple[str, str], Shell | None]
+    contact: dict[tuple[str, str], float]
 
     @property
     def r(self) -> Floats:
@@ -108,18 +85,28 @@ class ClusterRdf:
         return pd.concat(parts, ignore_index=True)
 
     def coordination(self) -> pd.DataFrame:
-        """Give mean neighbours in the first shell, nan where none is clear: coordination_<species>."""
+        """Give mean neighbours in the first shell: coordination_<kind>; nan where there is none in contact.
+
+        Kinds that are in contact with no species have no column.
+        """
         import pandas as pd
 
         table: dict[str, object] = {"cluster": self.clusters}
+        inside = self.in_contact()
         for n, name in enumerate(self.neighbours):
             numbers = np.full(len(self.clusters), np.nan)
             for c, centre in enumerate(self.centres):
-                shell = self.shells.get((centre, name))
-                if shell is not None:
-                    numbers[c] = self.per_centre[c, n, : shell.n_bins].sum()
-            table[f"coordination_{name}"] = numbers
+                if (centre, name) in inside:
+                    numbers[c] = self.per_centre[c, n, : inside[centre, name].n_bins].sum()
+            if any(name == other for _, other in inside):
+                table[f"coordination_{name}"] = numbers
         return pd.DataFrame(table)
+
+    def in_contact(self) -> dict[tuple[str, str], Shell]:
+        """Give the first shells of which most is in direct contact with its centre, by (species, kind)."""
+        return {
+            pair: shell for pair, shell in self.shells.items() if shell is not None and self.contact[pair] > _MOSTLY
+        }
 
     def cutoffs(self) -> pd.DataFrame:
         """Give the radius in Å of every first shell: species, neighbour, cutoff; nan where none is clear."""
@@ -127,34 +114,6 @@ class ClusterRdf:
 
         rows = [(a, b, np.nan if shell is None else shell.cutoff) for (a, b), shell in self.shells.items()]
         return pd.DataFrame(rows, columns=["species", "neighbour", "cutoff"])
-
-
-def sample_frames(reader: FrameSource, store: Store, n_frames: int | None = None) -> Iterator[LabelledFrame]:
-    """Yield labelled frames, evenly spaced over what is done and holds a label.
-
-    Parameters
-    ----------
-    reader
-        The reader that the store was made from.
-    store
-        Its labels.
-    n_frames
-        Frames; None for 20, and up to 200 where there are few atoms to look at.
-
-    Yields
-    ------
-    LabelledFrame
-        A frame with the labels of its targets.
-    """
-    labelled = [unit.start + np.flatnonzero((store.clusters(unit) >= 0).any(axis=1)) for unit in store.done_units()]
-    done = np.concatenate([np.zeros(0, dtype=np.int64), *labelled])
-    if n_frames is None:
-        n_frames = int(np.clip(4000 // max(store.n_atoms, 1), 20, 200))
-    picked = [int(part[len(part) // 2]) for part in np.array_split(done, n_frames) if len(part)]
-    for index, frame in zip(picked, reader.frames(picked), strict=True):
-        labels = np.full(len(frame), -1, dtype=np.int64)
-        labels[reader.targets] = store.clusters(index)
-        yield LabelledFrame(frame, labels, reader.species)
 
 
 def rdf_by_cluster(
@@ -170,13 +129,14 @@ def rdf_by_cluster(
 
     With :math:`n_{cs}(r)` the mean number of atoms of species s in the shell of volume V(r) around an atom of
     cluster c, :math:`g_{cs}(r) = n_{cs}(r) / (\rho_s V(r))`, :math:`\rho_s` the species' number density in
-    the box. Periodic images are put in place one by one, so any cell and any periodic directions are
-    right. The range ends at half the smallest height of the box (or at 6 Å, where that is more).
+    the box. Neighbours at most three bonds away are left out. Periodic images are put in place one by one, so any
+    cell and any periodic directions are right. The range ends at half the smallest height of the box (or at 6 Å,
+    where that is more).
 
     Parameters
     ----------
     samples
-        Frames with labels, of one system or several; species are told apart by name.
+        Frames with labels, of one system or several; species and molecules are told apart by name.
     n_clusters
         Rows of the result; None for the highest label found.
     rmax
@@ -200,7 +160,7 @@ def rdf_by_cluster(
     boxed = True
     for sample in samples:
         boxed &= bool(sample.frame.pbc.all())
-        species.update(dict.fromkeys(sample.species))
+        species.update(dict.fromkeys(sample.kinds()[0]))
         _add_frame(sums, sample, edges, centres, rng)
     return _result(sums, edges, tuple(sorted(species)), n_clusters, "g" if boxed else "density")
 
@@ -213,6 +173,8 @@ class _Sums:
         self.pairs, self.centres, self.density = np.zeros((3, n_bins))
         # the same with every atom of the cluster counted, for the distribution over all clusters
         self.all_pairs, self.all_centres, self.all_density = np.zeros((3, n_bins))
+        # of some centres: pairs, and those in contact
+        self.tested, self.touching = np.zeros((2, n_bins))
 
     def add(self, pairs: Floats, reached: NDArray[np.bool_], n: int, members: int, density: float) -> None:
         """Add what n sampled centres of a cluster with so many members see in one frame."""
@@ -232,37 +194,33 @@ def _add_frame(
     rng: np.random.Generator,
 ) -> None:
     """Add the pairs around some atoms of every cluster in one frame."""
-    from cgcnn_md.analysis.images import box_heights, pairs_around
+    from cgcnn_md.analysis.images import box_heights
 
     frame = sample.frame
     heights = box_heights(frame.cell, frame.pbc)
     limit = min(edges[-1], max(heights.min(initial=np.inf) / 2, _SMALL_BOX))
     reached = edges[1:] <= limit + 1e-9
     volume = abs(float(np.linalg.det(frame.cell))) if frame.pbc.all() else np.nan
-    picked, members = [], {}
-    for cluster in np.unique(sample.labels):
-        if cluster >= 0:
-            mine = np.flatnonzero(sample.labels == cluster)
-            members[int(cluster)] = len(mine)
-            picked.append(mine if len(mine) <= most else rng.choice(mine, most, replace=False))
-    if not picked:
-        return
-    chosen = np.concatenate(picked)
-    row, other, distance = pairs_around(frame, chosen, limit)
-    bins = np.minimum((distance / (edges[1] - edges[0])).astype(np.int64), len(edges) - 2)
-    n_bins, n_species = len(edges) - 1, len(sample.species)
-    start = 0
-    for mine in picked:
-        cluster = int(sample.labels[mine[0]])
-        of_cluster = (row >= start) & (row < start + len(mine))
-        start += len(mine)
-        flat = frame.species[other[of_cluster]].astype(np.int64) * n_bins + bins[of_cluster]
-        counts = np.bincount(flat, minlength=n_species * n_bins).reshape(n_species, n_bins)
-        centre = sample.species[int(frame.species[mine[0]])]
-        for code, name in enumerate(sample.species):
-            density = int((frame.species == code).sum()) / volume
-            entry = sums.setdefault((cluster, centre, name), _Sums(n_bins))
-            entry.add(counts[code].astype(np.float64), reached, len(mine), members[cluster], density)
+    (names, kind), shadow = sample.kinds(), casts_shadow(sample)
+    density = np.bincount(kind, minlength=len(names)) / volume
+    for mine, row, other, vector in sample.around(most, limit, rng):
+        bins = np.minimum(np.linalg.norm(vector, axis=1) / (edges[1] - edges[0]), len(edges) - 2).astype(np.int64)
+        free = ~bound(sample, mine, row, other)
+        tested = row % -(-len(mine) // _TESTED) == 0
+        touching = np.zeros_like(free)
+        touching[tested] = in_contact(row[tested], vector[tested], shadow[other[tested]])
+        flat = kind[other] * len(reached) + bins
+        seen, known, near = (
+            np.bincount(flat[which], minlength=len(names) * len(reached)).reshape(len(names), -1)
+            for which in (free, free & tested, free & touching)
+        )
+        cluster, centre = int(sample.labels[mine[0]]), sample.species[int(frame.species[mine[0]])]
+        members = int((sample.labels == cluster).sum())
+        for code, name in enumerate(names):
+            entry = sums.setdefault((cluster, centre, name), _Sums(len(reached)))
+            entry.add(seen[code].astype(np.float64), reached, len(mine), members, float(density[code]))
+            entry.tested += known[code] * (members / len(mine))
+            entry.touching += near[code] * (members / len(mine))
 
 
 def _result(
@@ -279,6 +237,7 @@ def _result(
     values, per_centre = np.full(shape, np.nan), np.full(shape, np.nan)
     volumes = 4 / 3 * np.pi * np.diff(edges**3)
     shells: dict[tuple[str, str], Shell | None] = {}
+    contact: dict[tuple[str, str], float] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
         for (cluster, _, name), s in sums.items():
             place = cluster, neighbours.index(name)
@@ -288,5 +247,8 @@ def _result(
             parts = [s for (_, centre, name), s in sums.items() if (centre, name) == pair]
             below = np.sum([s.all_density if kind == "g" else s.all_centres for s in parts], axis=0)
             total = np.sum([s.all_pairs for s in parts], axis=0) / volumes / below
-            shells[pair] = first_shell(total, np.sum([s.pairs for s in parts], axis=0), edges)
-    return ClusterRdf(kind, edges, ids, centres, neighbours, values, per_centre, shells)
+            shell = shells[pair] = first_shell(total, np.sum([s.pairs for s in parts], axis=0), edges)
+            inside = slice(0, 0 if shell is None else shell.n_bins)
+            near = np.sum([s.touching[inside].sum() for s in parts])
+            contact[pair] = float(near / np.sum([s.tested[inside].sum() for s in parts]))
+    return ClusterRdf(kind, edges, ids, centres, neighbours, values, per_centre, shells, contact)

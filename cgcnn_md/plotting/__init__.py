@@ -1,5 +1,6 @@
 """Figures: data in, Axes out. Colours are safe for colour-blind readers; units are Å and ps."""
 
+from cgcnn_md.plotting.coordination import plot_coordination
 from cgcnn_md.plotting.gates import plot_gates
 from cgcnn_md.plotting.kinetics import plot_chapman_kolmogorov, plot_lifetimes, plot_timescales
 from cgcnn_md.plotting.maps import plot_map
@@ -12,6 +13,7 @@ from cgcnn_md.plotting.training import plot_training
 
 __all__ = [
     "plot_chapman_kolmogorov",
+    "plot_coordination",
     "plot_gates",
     "plot_lifetimes",
     "plot_map",

@@ -15,6 +15,7 @@ from cgcnn_md.errors import BadFrameError, CgcnnMdWarning
 from cgcnn_md.frame import Frame
 from cgcnn_md.readers.checks import box_kind, check_cell, check_positions
 from cgcnn_md.readers.identity import Identity
+from cgcnn_md.readers.molecules import Molecules
 from cgcnn_md.readers.selection import Layout
 from cgcnn_md.readers.source import RawFrame
 from cgcnn_md.readers.species import Species
@@ -69,6 +70,8 @@ class Reader:
         Which atoms, of which species, in which frames.
     identity
         What each environment atom is in its molecule.
+    molecules
+        Which molecule each environment atom is in.
     skip_bad
         Whether iterating over the reader leaves out frames that cannot be read, with a warning.
     notes
@@ -101,6 +104,7 @@ class Reader:
         species: Species,
         timeline: Timeline,
         identity: Identity,
+        molecules: Molecules,
         *,
         skip_bad: bool = False,
         notes: Iterable[str] = (),
@@ -117,6 +121,7 @@ class Reader:
         self.runs, self.frame_numbers = timeline.runs, timeline.numbers
         self.dt = timeline.dt
         self.identity = identity
+        self.molecules = molecules
         self.notes: list[str] = list(dict.fromkeys(notes))
         self.bad_frames: dict[int, str] = {}
         self._decoder = decoder

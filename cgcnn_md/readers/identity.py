@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from cgcnn_md.frame import Ints
 from cgcnn_md.readers import names
+from cgcnn_md.readers.bonds import molecular_bonds
 from cgcnn_md.readers.topology import Topology
 
 FEWEST = 20  # atoms: their mean takes a twentieth of each one's own variance along
 _ROUNDS = 10  # bonds that a chain end is felt over, through three layers
-_MOST_BONDS = 4  # of an atom in a molecule, to neighbours that are no mere ends
-_CROWDED = 0.05  # share of atoms with more, above which bonds are those of a crystal
 
 _Level = tuple[list[str], Ints]  # names of classes, and the class of each atom
 
@@ -73,13 +72,8 @@ def identify(topology: Topology, species: NDArray[np.str_]) -> Identity:
         Species of every atom, "" for sites that are left out, shape (n_atoms,).
     """
     kinds, own = _table(species.tolist())
-    real = species != ""
-    bonds = np.zeros((0, 2), dtype=np.int64) if topology.bonds is None else topology.bonds
-    bonds = bonds[real[bonds].all(axis=1)]
-    note = ""
-    if len(bonds) and _is_crystal(bonds, len(species)):
-        note = "bonds are those of a crystal, not of molecules: they do not tell what an atom is"
-        bonds = bonds[:0]
+    bonds, crystal = molecular_bonds(topology, species)
+    note = "bonds are those of a crystal, not of molecules: they do not tell what an atom is" if crystal else ""
     bonded = np.bincount(bonds.ravel(), minlength=len(species)) > 0
     base, named = _by_name(topology, kinds, own, ~bonded)
     levels = [(kinds, own), *([base] if named else [])]
@@ -184,14 +178,6 @@ def _ways(identity: Identity) -> dict[str, frozenset[str]]:
     return {name: frozenset(found) for name, found in ways.items()}
 
 
-def _is_crystal(bonds: Ints, n_atoms: int) -> bool:
-    """Tell a lattice of bonds: there, atoms have more than four neighbours that have further ones."""
-    both = np.concatenate([bonds, bonds[:, ::-1]])
-    degree = np.bincount(bonds.ravel(), minlength=n_atoms)
-    inner = np.bincount(both[degree[both[:, 1]] > 1, 0], minlength=n_atoms)
-    return bool((inner > _MOST_BONDS).sum() > _CROWDED * (degree > 0).sum())
-
-
 def _by_bonds(kinds: list[str], own: Ints, bonds: Ints) -> list[_Level]:
     """Class by bonds, a level each round.
 
@@ -232,6 +218,22 @@ def _by_name(topology: Topology, kinds: list[str], own: Ints, free: NDArray[np.b
     rows = zip(own.tolist(), name.tolist(), tags.tolist(), named.tolist(), strict=True)
     level = _table(f"{kinds[k]}:{texts[n]}:{tag:08x}" if known else kinds[k] for k, n, tag, known in rows)
     return level, bool(named.any())
+
+
+def in_molecules(topology: Topology, species: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Tell which atoms are in residues that are molecules or parts of them; none where atoms have no names.
+
+    Parameters
+    ----------
+    topology
+        Atoms.
+    species
+        Species of every atom, shape (n_atoms,).
+    """
+    if topology.names is None:
+        return np.zeros(len(species), dtype=np.bool_)
+    _, name = _table(str(text).strip() for text in topology.names)
+    return _in_molecules(np.asarray(topology.universe.atoms.resindices), name, *_table(species.tolist()))
 
 
 def _in_molecules(residue: Ints, name: Ints, kinds: list[str], own: Ints) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cgcnn_md.config import ReadConfig
 from cgcnn_md.errors import BadFrameError, CgcnnMdError, InputError, UsageError
-from cgcnn_md.readers import grouping, identity, roles, selection, species, timeline, topology
+from cgcnn_md.readers import grouping, identity, molecules, roles, selection, species, timeline, topology
 from cgcnn_md.readers.base import Reader
 from cgcnn_md.readers.decoders import MemoryDecoder, WorkerDecoder
 from cgcnn_md.readers.prefetch import FrameWorker
@@ -204,7 +204,9 @@ def _assemble(
         _place(atoms, decoder)
     layout = selection.lay_out(atoms, found, config.select, config.environment, group)
     decoder.keep(layout.environment)
-    classes = identity.identify(atoms, np.where(found.dropped, "", found.labels.astype(str)))
+    labels = np.where(found.dropped, "", found.labels.astype(str))
+    classes = identity.identify(atoms, labels)
+    held = molecules.find_molecules(atoms, labels).of(layout.environment)
     seen: dict[tuple[int, int], float | None] = {}
 
     def time_of(run: int, number: int) -> float | None:
@@ -217,7 +219,7 @@ def _assemble(
     everything = [*notes, *atoms.notes, *found.notes, *layout.notes, *line.notes, *filter(None, [classes.note])]
     skip = config.on_bad_frame == "skip"
     inside = classes.of(layout.environment)
-    reader = Reader(name, sources, decoder, layout, found, line, inside, skip_bad=skip, notes=everything)
+    reader = Reader(name, sources, decoder, layout, found, line, inside, held, skip_bad=skip, notes=everything)
     if not skip:
         # Truncation shows in the last frame of a run: better now than after an hour of training.
         for position in np.flatnonzero(np.diff(reader.runs, append=-1)):

@@ -1,0 +1,84 @@
+"""Which neighbours of an atom are in direct contact with it, and which are none of its surroundings."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.analysis.samples import LabelledFrame
+from cgcnn_md.frame import Floats, Ints
+
+_BONDS = 3  # as in force fields: atoms farther along a chain meet as strangers do
+_HYDROGEN = ("H", "D")
+
+
+def bound(sample: LabelledFrame, centres: Ints, row: Ints, other: Ints) -> NDArray[np.bool_]:
+    """Tell the pairs that are near because bonds hold them together.
+
+    Those are at most three bonds apart, or, where a molecule has no bonds, in the same molecule.
+
+    Parameters
+    ----------
+    sample
+        Frame with its molecules.
+    centres
+        Indices of the atoms looked from.
+    row, other
+        Place in `centres` and index of the neighbour, of every pair.
+    """
+    held = sample.molecules
+    if held is None or not len(held.names):
+        return np.zeros(len(row), dtype=np.bool_)
+    from scipy.sparse import csr_array
+
+    n = len(sample.frame)
+    both = np.concatenate([held.bonds, held.bonds[:, ::-1]])
+    bonds = csr_array((np.ones(len(both), dtype=np.float32), (both[:, 0], both[:, 1])), shape=(n, n))
+    walk = reached = bonds[centres]
+    for _ in range(_BONDS - 1):
+        walk = walk @ bonds
+        reached = reached + walk
+    place = reached.tocoo()
+    near = np.isin(row * n + other, place.row.astype(np.int64) * n + place.col)
+    same = (held.index[centres][row] == held.index[other]) & (held.index[other] >= 0)
+    bonded = np.bincount(held.bonds.ravel(), minlength=n) > 0
+    return np.asarray(near | (same & ~bonded[other]))
+
+
+def in_contact(row: Ints, vector: Floats, shades: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    r"""Tell which neighbours no nearer one hides.
+
+    Atom k hides j from i where :math:`r_{ij}^{-2} < r_{ik}^{-2} \cos\theta_{jik}`: the criterion of relative
+    angular distance, which has no parameter (J. Higham, R. H. Henchman, J. Chem. Phys. 145, 084108 (2016),
+    doi:10.1063/1.4961439). All neighbours up to the farthest one asked for must be given.
+
+    Parameters
+    ----------
+    row
+        Which centre each pair is of, shape (n_pairs,).
+    vector
+        The way to the neighbour in Å, shape (n_pairs, 3).
+    shades
+        Whether the neighbour can hide others, shape (n_pairs,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Whether it is in contact, shape (n_pairs,).
+    """
+    free = np.ones(len(row), dtype=np.bool_)
+    order = np.argsort(row, kind="stable")
+    for pairs in np.split(order, np.flatnonzero(np.diff(row[order])) + 1) if len(row) else []:
+        squared = np.maximum((vector[pairs] ** 2).sum(axis=1), 1e-12)
+        unit = vector[pairs] / np.sqrt(squared)[:, None]
+        dark = shades[pairs]
+        shadow = (unit @ (unit[dark] / squared[dark, None]).T).max(axis=1, initial=0)
+        # an atom is not in its own shadow
+        free[pairs] = shadow <= (1 + 1e-9) / squared
+    return free
+
+
+def casts_shadow(sample: LabelledFrame) -> NDArray[np.bool_]:
+    """Tell which atoms can hide others: all but hydrogen, which is a part of the atom that it is bound to."""
+    hydrogen = np.isin(np.asarray(sample.species, dtype=np.str_), _HYDROGEN)
+    return np.asarray(~hydrogen[sample.frame.species])

@@ -1,0 +1,282 @@
+"""What is around the atoms of each cluster, counted atom by atom: contacts, molecules, density, bond order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from cgcnn_md.analysis.bond_order import ORDERS, bond_order
+from cgcnn_md.analysis.bootstrap import Units, grouped, interval
+from cgcnn_md.analysis.contacts import bound
+from cgcnn_md.analysis.samples import LabelledFrame
+from cgcnn_md.analysis.structure import ClusterRdf
+from cgcnn_md.frame import Floats, Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BLOCKS = 10  # of the sampled frames of a system
+_CROWD = 30.0  # atoms in the sphere that local density is counted in, on average
+
+
+class Quantity(NamedTuple):
+    """Something that is measured around an atom.
+
+    Parameters
+    ----------
+    role
+        "neighbour" (of a kind, in contact), "bonded" (of a species), "molecule" (distinct ones with an atom in
+        contact), "density" (atoms per Å³) or "order" (averaged bond order).
+    name
+        Kind, species, kind of molecule, or what it is.
+    """
+
+    role: Literal["neighbour", "bonded", "molecule", "density", "order"]
+    name: str
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is a whole number."""
+        return self.role in ("neighbour", "bonded", "molecule")
+
+    @property
+    def text(self) -> str:
+        """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "Steinhardt q6"."""
+        before = {"bonded": "bonded ", "molecule": "molecules of ", "order": "Steinhardt "}
+        return before.get(self.role, "") + self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """Numbers around sampled atoms.
+
+    Parameters
+    ----------
+    quantities
+        What the columns of `values` are.
+    cluster, system, block, atom
+        Cluster, system, block of time and atom of every row, shape (n,).
+    values
+        One row an atom in a frame; nan where the quantity is not defined for its species.
+    species
+        Species of every cluster that was seen.
+    distance
+        First peak in Å of every (species, kind of neighbour in contact).
+    """
+
+    quantities: tuple[Quantity, ...]
+    cluster: Ints
+    system: Ints
+    block: Ints
+    atom: Ints
+    values: Floats
+    species: dict[int, str]
+    distance: dict[tuple[str, str], float]
+
+    def means(self, seed: int = 0) -> pd.DataFrame:
+        """Give means with 95 % intervals over blocks of time or atoms, whichever are wider.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns cluster, species, role, name, mean, low, high, spread (standard deviation over atoms and frames).
+        """
+        import pandas as pd
+
+        rng = np.random.default_rng(seed)
+        rows: list[tuple[object, ...]] = []
+        for cluster, species in self.species.items():
+            mine = np.flatnonzero(self.cluster == cluster)
+            defined = np.flatnonzero(np.isfinite(self.values[mine[0]]))
+            values = self.values[mine][:, defined]
+            mean = values.mean(axis=0)
+            ways = [self._units(mine, values, unit, rng) for unit in (self.atom, self.block)]
+            low, high = interval(ways, mean, rng)
+            spread = values.std(axis=0)
+            rows += [
+                (cluster, species, *self.quantities[q], *map(float, numbers))
+                for q, *numbers in zip(defined, mean, np.maximum(low, 0), high, spread)
+            ]
+        return pd.DataFrame(rows, columns=["cluster", "species", "role", "name", "mean", "low", "high", "spread"])
+
+    def _units(self, mine: Ints, values: Floats, unit: Ints, rng: np.random.Generator) -> list[Units]:
+        """Add up what belongs to one unit, in every system."""
+        systems = []
+        for system in np.unique(self.system[mine]):
+            here = self.system[mine] == system
+            _, code, size = np.unique(unit[mine][here], return_inverse=True, return_counts=True)
+            sums = np.zeros((len(size), values.shape[1]))
+            np.add.at(sums, code, values[here])
+            systems.append(grouped((sums, size.astype(np.float64)), rng))
+        return systems
+
+    def histograms(self) -> pd.DataFrame:
+        """Give how often every number is found: cluster, species, neighbour, n, share."""
+        import pandas as pd
+
+        rows = []
+        for cluster, species in self.species.items():
+            values = self.values[self.cluster == cluster]
+            for q, quantity in enumerate(self.quantities):
+                if quantity.counted and np.isfinite(values[0, q]):
+                    share = np.bincount(values[:, q].astype(np.int64)) / len(values)
+                    rows += [(cluster, species, quantity.text, n, x) for n, x in enumerate(share.tolist())]
+        return pd.DataFrame(rows, columns=["cluster", "species", "neighbour", "n", "share"])
+
+
+def look_around(
+    systems: Iterable[Iterable[LabelledFrame]], rdf: ClusterRdf, *, centres: int = 200, seed: int = 0
+) -> Surroundings:
+    """Count what is around atoms of each cluster.
+
+    Neighbours count inside the first minimum of their distribution, and only kinds of which most of this shell is
+    in direct contact (`contacts.in_contact`). Local density is that of a sphere, the atom included, whose radius
+    holds 30 others on average over clusters. Bond order is told where atoms of one species are in contact.
+
+    Parameters
+    ----------
+    systems
+        Frames with labels, of every system.
+    rdf
+        What `rdf_by_cluster` made of the same frames.
+    centres
+        Atoms looked at per cluster and frame, drawn at random.
+    seed
+        Seed of the draw.
+    """
+    shells = rdf.in_contact()
+    cutoff = {pair: shell.cutoff for pair, shell in shells.items()}
+    counter = _Counter(cutoff, _radius(rdf), centres, np.random.default_rng(seed))
+    for number, frames in enumerate(systems):
+        counter.start(number)
+        for sample in frames:
+            counter.add(sample)
+        counter.cut()
+    return counter.result({pair: shell.peak for pair, shell in shells.items()})
+
+
+def _radius(rdf: ClusterRdf) -> float:
+    """Give the radius of a sphere that holds so many neighbours on average; nan where it is out of reach."""
+    if not len(rdf.clusters):
+        return float("nan")
+    seen = [c for c, centre in enumerate(rdf.centres) if centre]
+    around = np.cumsum(np.nansum(rdf.per_centre[seen], axis=1).mean(axis=0))
+    known = np.isfinite(rdf.per_centre[seen]).any(axis=(0, 1))
+    enough = np.flatnonzero((around >= _CROWD) & known)
+    return float(rdf.edges[enough[0] + 1]) if len(enough) else float("nan")
+
+
+class _Counter:
+    """Collects numbers frame by frame."""
+
+    def __init__(
+        self, cutoff: dict[tuple[str, str], float], radius: float, centres: int, rng: np.random.Generator
+    ) -> None:
+        self.cutoff, self.radius, self.centres, self.rng = cutoff, radius, centres, rng
+        self.reach = max([*cutoff.values(), np.nan_to_num(radius)], default=0.0)
+        self.rows: list[tuple[int, int, int, Ints, dict[Quantity, Floats]]] = []
+        self.species: dict[int, str] = {}
+        self.blocks: list[Ints] = []
+        self.system = self.frame = 0
+
+    def start(self, system: int) -> None:
+        """Begin a system."""
+        self.system, self.frame = system, 0
+
+    def cut(self) -> None:
+        """End a system: its frames are cut into blocks."""
+        self.blocks.append(np.arange(self.frame) * _BLOCKS // max(self.frame, _BLOCKS))
+
+    def add(self, sample: LabelledFrame) -> None:
+        """Count around some atoms of every cluster in one frame."""
+        for mine, row, other, vector in sample.around(self.centres, self.reach, self.rng):
+            cluster = int(sample.labels[mine[0]])
+            self.species[cluster] = sample.species[int(sample.frame.species[mine[0]])]
+            found = self._numbers(sample, self.species[cluster], mine, row, other, np.linalg.norm(vector, axis=1))
+            self.rows.append((cluster, self.system, self.frame, mine, found))
+        self.frame += 1
+
+    def _numbers(
+        self, sample: LabelledFrame, species: str, mine: Ints, row: Ints, other: Ints, distance: Floats
+    ) -> dict[Quantity, Floats]:
+        """Count around atoms of one cluster."""
+        names, kind = sample.kinds()
+        limit = np.array([self.cutoff.get((species, name), -1.0) for name in names])
+        near = (distance < limit[kind[other]]) & ~bound(sample, mine, row, other)
+        found = {
+            Quantity("neighbour", name): np.bincount(row[near & (kind[other] == code)], minlength=len(mine))
+            for code, name in enumerate(names)
+            if limit[code] > 0
+        }
+        if found:
+            found |= _molecules(sample, mine, row[near], other[near])
+        found |= _bonded(sample, mine)
+        numbers = {quantity: value.astype(np.float64) for quantity, value in found.items()}
+        if np.isfinite(self.radius):
+            inside = np.bincount(row[distance < self.radius], minlength=len(mine))
+            numbers[Quantity("density", "density")] = (inside + 1) / (4 / 3 * np.pi * self.radius**3)
+        if (like := self.cutoff.get((species, species))) is not None:
+            q = bond_order(sample.frame, mine, like)
+            numbers |= {Quantity("order", f"q{order}"): q[:, i] for i, order in enumerate(ORDERS)}
+        return numbers
+
+    def result(self, distance: dict[tuple[str, str], float]) -> Surroundings:
+        """Put everything into one table."""
+        order = ("neighbour", "molecule", "bonded", "density", "order")
+        found = {quantity for *_, numbers in self.rows for quantity in numbers}
+        quantities = tuple(sorted(found, key=lambda quantity: (order.index(quantity.role), quantity.name)))
+        place = {quantity: column for column, quantity in enumerate(quantities)}
+        sizes = [len(mine) for _, _, _, mine, _ in self.rows]
+        values = np.full((sum(sizes), len(quantities)), np.nan)
+        of_species: dict[str, set[Quantity]] = {}
+        for cluster, *_, numbers in self.rows:
+            of_species.setdefault(self.species[cluster], set()).update(q for q in numbers if q.counted)
+        start = 0
+        for cluster, _, _, mine, numbers in self.rows:
+            rows = slice(start, start + len(mine))
+            start += len(mine)
+            # what a system lacks altogether is not around its atoms
+            values[rows, [place[quantity] for quantity in of_species[self.species[cluster]]]] = 0
+            for quantity, value in numbers.items():
+                values[rows, place[quantity]] = value
+        blocks = [self.blocks[system][frame] for _, system, frame, _, _ in self.rows]
+        columns = [np.repeat(np.array(c, dtype=np.int64), sizes) for c in
+                   ([row[0] for row in self.rows], [row[1] for row in self.rows], blocks)]  # fmt: skip
+        atom = np.concatenate([np.zeros(0, dtype=np.int64), *(row[3] for row in self.rows)])
+        species = dict(sorted(self.species.items()))
+        return Surroundings(quantities, columns[0], columns[1], columns[2], atom, values, species, distance)
+
+
+def _molecules(sample: LabelledFrame, mine: Ints, row: Ints, other: Ints) -> dict[Quantity, Ints]:
+    """Count the other molecules that atoms touch, by kind."""
+    held = sample.molecules
+    if held is None or not len(held.names):
+        return {}
+    strange = (held.index[other] >= 0) & (held.index[other] != held.index[mine][row])
+    pair = np.unique(row[strange] * (held.index.max() + 1) + held.index[other[strange]])
+    centre, molecule = np.divmod(pair, held.index.max() + 1)
+    kind = np.full(held.index.max() + 1, -1)
+    kind[held.index[held.index >= 0]] = held.kind[held.index >= 0]
+    return {
+        Quantity("molecule", name): np.bincount(centre[kind[molecule] == code], minlength=len(mine))
+        for code, name in enumerate(held.names)
+    }
+
+
+def _bonded(sample: LabelledFrame, mine: Ints) -> dict[Quantity, Ints]:
+    """Count the atoms that atoms are bonded to, by species."""
+    held = sample.molecules
+    if held is None or not len(held.bonds):
+        return {}
+    place = np.full(len(held.index), -1)
+    place[mine] = np.arange(len(mine))
+    both = np.concatenate([held.bonds, held.bonds[:, ::-1]])
+    both = both[place[both[:, 0]] >= 0]
+    species = sample.frame.species[both[:, 1]]
+    return {
+        Quantity("bonded", sample.species[int(code)]): np.bincount(place[both[species == code, 0]], minlength=len(mine))
+        for code in np.unique(species)
+    }

@@ -1,0 +1,119 @@
+"""Histograms of coordination: how many neighbours of each kind the atoms of each cluster have."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+
+from cgcnn_md.plotting.style import INK, LEGEND, dress, looks, names, nothing, panels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_PANELS = 12
+_MOST_EACH = 4  # panels of a species
+_MOST_BARS = 6  # at each number
+_SEEN = 0.005  # share
+_WIDTH = 0.84  # of a number, shared by the bars of all clusters
+
+
+def plot_coordination(
+    coordination: pd.DataFrame,
+    clusters: pd.DataFrame,
+    ax: Axes | FigureBase | None = None,
+    *,
+    species: str | None = None,
+    neighbour: str | None = None,
+) -> Axes:
+    """Draw how many neighbours atoms have, a panel per species and kind of neighbour that differs between clusters.
+
+    Of each species, the up to four kinds are drawn whose histograms differ most, the same histogram once.
+
+    Parameters
+    ----------
+    coordination
+        What `Surroundings.histograms` gives: cluster, species, neighbour, n, share.
+    clusters
+        The table of ``clusters.csv``: cluster, species, population.
+    ax
+        Axes for one pair, or figure to fill; a new figure by default.
+    species, neighbour
+        Draw these alone.
+
+    Returns
+    -------
+    Axes
+        The first panel; its `figure` is the whole.
+    """
+    if species is not None:
+        coordination = coordination[coordination["species"] == species]
+    if neighbour is not None:
+        coordination = coordination[coordination["neighbour"] == neighbour]
+    shown: list[tuple[str, str, pd.DataFrame]] = []
+    for name, rows in coordination.groupby("species"):
+        shown += [(str(name), other, table) for other, table in _telling(rows, all_alike=neighbour is not None)]
+    shown = shown[:_MOST_PANELS]
+    axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], columns=_MOST_EACH, size=(4.4, 3.4))
+    if not shown:
+        nothing(axes[0], "no number of neighbours differs between clusters")
+    seen: set[str] = set()
+    for (name, other, table), panel in zip(shown, axes):
+        _draw(panel, table, clusters, legend=name not in seen)
+        seen.add(name)
+        dress(panel, title=f"{other} around {name}", x="number in contact", y="share of atoms")
+    return axes[0]
+
+
+def _telling(rows: pd.DataFrame, *, all_alike: bool) -> list[tuple[str, pd.DataFrame]]:
+    """Choose the neighbours whose histograms differ most, in the order of the table."""
+    tables = {
+        str(name): part.pivot_table(index="n", columns="cluster", values="share").fillna(0.0)
+        for name, part in rows.groupby("neighbour", sort=False)
+    }
+    tables = {name: _filled(table) for name, table in tables.items()}
+    same = {b for a, b in combinations(tables, 2) if _alike(tables[a], tables[b])}  # as molecules of water and their O
+    tables = {name: table for name, table in tables.items() if name not in same}
+    score = {name: float(np.ptp(table.to_numpy(), axis=1).sum()) for name, table in tables.items()}
+    best = sorted(score, key=lambda name: -score[name])[:_MOST_EACH]
+    return [(name, table) for name, table in tables.items() if name in best and (score[name] > 0.02 or all_alike)]
+
+
+def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Tell two histograms that show the same."""
+    difference = one.sub(other, fill_value=0.0).to_numpy(dtype=float)
+    return bool(np.abs(np.nan_to_num(difference, nan=1.0)).max() < _SEEN)
+
+
+def _filled(table: pd.DataFrame) -> pd.DataFrame:
+    """Give every number from the lowest to the highest that can be seen a row."""
+    found = table.index[(table > _SEEN).any(axis=1)]
+    return table.reindex(np.arange(found.min(), found.max() + 1), fill_value=0.0)
+
+
+def _draw(ax: Axes, table: pd.DataFrame, clusters: pd.DataFrame, *, legend: bool) -> None:
+    """Draw one pair: bars of all clusters side by side, or lines where they are many."""
+    style, label = looks(clusters), names(clusters)
+    shown = [int(c) for c in table.columns if int(c) in style]
+    width = _WIDTH / max(len(shown), 1)
+    n = table.index.to_numpy(dtype=float)
+    for place, cluster in enumerate(shown):
+        look, height = style[cluster], table[cluster].to_numpy(dtype=float)
+        if len(shown) > _MOST_BARS:
+            ax.plot(n, height, color=look.colour, linestyle=look.line, marker=look.marker, label=label[cluster])
+        else:
+            left = n + width * (place - len(shown) / 2)
+            ax.bar(left, height, width, align="edge", color=look.colour, label=label[cluster])
+    ax.set_xlim(n.min() - 0.6, n.max() + 0.6)
+    step = 1 + int(n.max() - n.min()) // 12
+    ax.set_xticks(np.arange(n.min(), n.max() + 1, step))
+    top = float(table.to_numpy().max())
+    ax.set_ylim(0, 1.08 * top)
+    ticks = [t for t in ax.get_yticks() if t <= 1.08 * top]
+    ax.set_yticks(ticks, [f"{100 * t:.0f} %" for t in ticks])
+    if legend:
+        columns = 1 + len(shown) // 9
+        ax.legend(fontsize=LEGEND, frameon=False, labelcolor=INK, loc="best", ncols=columns)
