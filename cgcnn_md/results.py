@@ -262,12 +262,14 @@ class Plots:
         from cgcnn_md.analysis.census import step_time
         from cgcnn_md.plotting import plot_spectrum
 
-        store = self._result.stores()[0]
+        stores, table = self._result.stores(), self._result.timescales
+        store = stores[0]
+        embedded = set().union(*(s.species.tolist() for s in stores))  # others are in the surroundings only
         kept = self._result.provenance.get("kept", store.attrs.get("kept"))
         lag = step_time(store) * float(store.attrs.get("lag") or "nan")
         shuffled = self._result.shuffled if (self._result.path / SPECTRUM).is_file() else None
         options = {"kept": kept, "lag": lag if lag > 0 else None, "shuffled": shuffled, **options}
-        return plot_spectrum(self._result.timescales, ax=_canvas(ax), **options)
+        return plot_spectrum(table[table["species"].isin(embedded)], ax=_canvas(ax), **options)
 
     def populations(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
         """Draw the share of every cluster in time; options of `plotting.plot_populations`."""
