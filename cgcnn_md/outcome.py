@@ -251,8 +251,6 @@ def _summary(
     sentences = []
     for name, group in found.by_group.items():
         sentences.append(f"{name}: {group.evidence.verdict}.")
-        if group.n_clusters == 1:
-            continue
         mine = clusters[clusters.get("group", clusters["species"]) == name]
         sentences += describe(name, mine, means, distance)
         between = 100 * (1 - mine["population"].sum())

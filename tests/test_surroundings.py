@@ -134,6 +134,12 @@ def test_sentences_say_it(lithium: Surroundings) -> None:
     ]
 
 
+def test_one_environment_is_said_by_its_neighbours(lithium: Surroundings) -> None:
+    (said,) = describe("Li", table_of(2).iloc[:1], lithium.means(), lithium.distance)
+    assert said == "Li: surrounded by 4.0 O of PEO at 2.00 Å, of 2.0 PEO molecules."
+    assert describe("Li", table_of(2).iloc[:1], None, {}) == []
+
+
 def test_a_cluster_that_no_sampled_frame_held_is_said_without_neighbours(lithium: Surroundings) -> None:
     sentences = describe("Li", table_of(3), lithium.means(), lithium.distance)
     assert sentences[2] == "Li cluster 2: 0 % of the Li atoms."

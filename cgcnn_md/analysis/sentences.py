@@ -38,9 +38,12 @@ def describe(
     Returns
     -------
     list of str
-        A sentence for each cluster, and one on what tells them apart.
+        A sentence for each cluster, and one on what tells them apart; of one cluster what its atoms are bound by.
     """
     mine = None if means is None else means[means["cluster"].isin(clusters["cluster"])]
+    if len(clusters) == 1:
+        bound = _bound_by(clusters.to_dict("records")[0], mine, distance)
+        return [f"{group}: {bound.removeprefix('; ')}."] if bound else []
     sentences = [
         f"{group} cluster {row['cluster']}: {_share(row, group)}{_bound_by(row, mine, distance)}{_stay(row)}."
         for row in clusters.to_dict("records")
