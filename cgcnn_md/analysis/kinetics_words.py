@@ -167,7 +167,9 @@ def _passages(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
 def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
     """Say what speaks against the model."""
     made = []
-    if not model.level:
+    if len(model.lags) == 1:
+        made.append("only one lag could be counted, so whether timescales level off is not known")
+    elif not model.level:
         times: Floats = model.timescales.value[:, 0]
         made.append(
             f"timescales never level off: {clock(times[0])} at a lag of {clock(model.lags[0])}, {clock(times[-1])} at "

@@ -19,6 +19,7 @@ _FEWEST = 4  # pieces of a kind, unless no kind has so many
 _MEMORY = 3.0  # relaxation times that a block should last
 _KEPT = 1e-3  # part of all counts in every replica, so that each stays connected
 _BOUNDED = 100.0  # a limit that many times off is none
+_STEPS, _STEPS_OF_REPLICA = 100_000, 1000  # of the estimator; states that hardly exchange would take minutes
 _SMALL = 1e-3  # eigenvalues below have no logarithm worth the name
 
 
@@ -143,7 +144,11 @@ def fit(counts: Floats, lag: int) -> Chains:
     """
     tools = estimation()
     stack = counts.reshape(-1, *counts.shape[-2:]).astype(np.float64)
-    found = [tools.transition_matrix(c, reversible=True, return_statdist=True) for c in stack]
+    settings = {
+        "reversible": True, "method": "dense", "return_statdist": True, "warn_not_converged": False,
+        "maxiter": _STEPS_OF_REPLICA if counts.ndim > 2 else _STEPS,
+    }  # fmt: skip
+    found = [tools.transition_matrix(c, **settings) for c in stack]
     transition = np.stack([np.asarray(t) for t, _ in found]).reshape(counts.shape)
     return Chains(transition, np.stack([np.asarray(p) for _, p in found]).reshape(counts.shape[:-1]), lag)
 
