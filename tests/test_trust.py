@@ -136,7 +136,7 @@ def test_a_rare_way_beside_a_common_one_is_no_fault(tmp_path: Path) -> None:
     assert not [w for w in judged(store_of(tmp_path / "a", labels), n_clusters=3).warnings if "transition" in w]
     parted = np.hstack([np.tile([0, 1], 60)[:, None].repeat(8, axis=1), np.full((120, 8), 2)])
     assert (
-        "Li: nothing is seen to go between clusters 0 and 1 and cluster 2"
+        "Li: no atom is seen to cross a bar in clusters 0, 1 | 2"
         in judged(store_of(tmp_path / "b", parted), n_clusters=3).warnings
     )
 

@@ -98,8 +98,8 @@ def of_exchange(name: str, clusters: Ints, transitions: Ints) -> Iterator[Cautio
         words = "they may be parts that never meet (boxes, phases, places), and lifetimes are lower bounds"
         yield Caution(1.0, f"{name}: clusters do not exchange at all: {words}")
     elif len(apart) > 1:
-        parts = " and ".join(_listed("cluster", members) for members in apart)
-        yield Caution(0.75, f"{name}: nothing is seen to go between {parts}")
+        parts = " | ".join(", ".join(str(k) for k in members) for members in apart)
+        yield Caution(0.75, f"{name}: no atom is seen to cross a bar in clusters {parts}")
     if len(rare) == 1:
         n, a, b = rare[0]
         yield Caution(0.65, f"{name}: only {n} transition{'s' * (n != 1)} between clusters {a} and {b}")
