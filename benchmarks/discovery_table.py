@@ -59,7 +59,7 @@ def tables(rows: Rows) -> None:
 
 
 def figure(rows: Rows, path: Path) -> None:
-    """Draw the adjusted Rand index with the number given: sets along x, a colour a method, a bar to the worst seed."""
+    """Draw the adjusted Rand index with nothing given, where labels are several; a bar reaches to the worst seed."""
     from matplotlib.figure import Figure
 
     from cgcnn_md.plotting.style import GREY, OKABE_ITO, dress, legend_beside, save_figure
@@ -70,7 +70,7 @@ def figure(rows: Rows, path: Path) -> None:
     middle: Callable[[list[float]], float] = lambda values: float(np.median(values)) if values else np.nan  # noqa: E731
     marks = []
     for m, method in enumerate(METHODS):
-        values = [seeds(rows, "ari_given", place, method) for place in where]
+        values = [seeds(rows, "ari", place, method) for place in where]
         x = np.arange(len(where)) + 0.11 * (m - (len(METHODS) - 1) / 2)
         y = np.array([middle(v) for v in values])
         ax.vlines(x, [min(v, default=np.nan) for v in values], y, color=OKABE_ITO[m], linewidth=1.5)
@@ -80,7 +80,7 @@ def figure(rows: Rows, path: Path) -> None:
         ax.axvline(border, color=GREY, linewidth=0.8, zorder=0)
     ax.set_xlim(-0.5, len(where) - 0.5)
     ax.set_ylim(-0.05, 1.05)
-    dress(ax, y="adjusted Rand index, number given")
+    dress(ax, y="adjusted Rand index, nothing given")
     ax.set_xticks(range(len(where)), [f"{name}\n{species}" for name, species in where])
     legend_beside(ax, marks, list(METHODS))
     save_figure(drawn, path, dpi=150)
