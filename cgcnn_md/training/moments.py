@@ -55,12 +55,13 @@ def choose_lag(readers: Sequence[Reader], model: Model, *, batch_atoms: int, val
     """Find the shortest lag at which the slowest coordinate of the untrained encoder is resolved.
 
     Its implied timescale grows with the lag while fast motion is mixed in, and levels off when it is not. Where it
-    never does, as in glasses and polymers, a lag in the middle of those that the trajectory resolves is taken: at the
-    longest, only drift would be left.
+    does so late or never, as in glasses and polymers, a lag in the middle of those that the trajectory resolves is
+    taken: at the longest, only drift would be left, and environments must outlive the lag.
     """
     shortest = min(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
     longest = max(round((1 - validation) * shortest / _MOST_LAGS), 1)
     lags = [lag for lag in (1, 2, 4, 8, 16, 32, 64, 128) if lag <= longest]
+    lags = lags[: len(lags) // 2 + 1]
     previous = None
     for lag in lags:
         sampler = PairSampler(readers, model, view="time", lag=lag, batch_atoms=batch_atoms, validation=validation)
@@ -69,4 +70,4 @@ def choose_lag(readers: Sequence[Reader], model: Model, *, batch_atoms: int, val
         if previous is not None and slowest < _LEVEL * previous:
             return lag // 2
         previous = slowest
-    return lags[len(lags) // 2]
+    return lags[-1]
