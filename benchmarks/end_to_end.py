@@ -20,6 +20,7 @@ from racing import arguments, liquid, race, report
 from cgcnn_md.config import Config, ReadConfig
 from cgcnn_md.embedding import encode_system
 from cgcnn_md.kernels.neighbours import CellList
+from cgcnn_md.kernels.threads import one_blas_thread
 from cgcnn_md.objectives.vamp2 import Vamp2
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Silent
@@ -55,7 +56,8 @@ def encoding(repeats: int) -> list[dict[str, object]]:
             encode_system(model, reader, folder.store(model, reader, "", hidden=False), Silent())
 
     work: dict[str, Callable[[], object]] = {"frames in memory": memory, "file to store": files}
-    taken = race(work, repeats)
+    with one_blas_thread():  # as where frames are encoded
+        taken = race(work, repeats)
     atoms = len(frames) * len(reader.targets)
     reader.close()
     return [

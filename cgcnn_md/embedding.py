@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cgcnn_md.errors import BadFrameError
 from cgcnn_md.frame import Frame
 from cgcnn_md.graph import KnnGraph
+from cgcnn_md.kernels.threads import one_blas_thread
 from cgcnn_md.nn import Model
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
@@ -107,7 +108,7 @@ def encode_system(
     elsewhere = model.encoder.species.weight.device.type != "cpu"
     if elsewhere:
         batches = _ahead(batches)
-    with ThreadPoolExecutor(1) as writer, closing(batches):
+    with one_blas_thread(), ThreadPoolExecutor(1) as writer, closing(batches):
         saved: Future[None] = writer.submit(lambda: None)
         for unit, here in zip(todo, units, strict=True):
             block = np.full((here.stop - here.start, store.n_atoms, store.features), np.nan, dtype=np.float32)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # seconds on two cores: an atom in a training step (more in a box so large that blocks are cut from it), an atom
 # embedded, and what does not depend on size
-_TRAINED, _CUT, _EMBEDDED, _REST = 8e-6, 2.5, 7e-6, 25.0
+_TRAINED, _CUT, _EMBEDDED, _REST = 8e-6, 2.5, 4e-6, 30.0
 Source = Any  # paths, an MDAnalysis Universe or AtomGroup, or a list of ase.Atoms
 
 

@@ -12,6 +12,7 @@ import torch
 
 from cgcnn_md.config import VIEWS, Config
 from cgcnn_md.errors import InputError, UsageError
+from cgcnn_md.kernels.threads import one_blas_thread
 from cgcnn_md.nn import Model
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
@@ -44,7 +45,8 @@ def one_torch_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with one_blas_thread():
+            yield
     finally:
         torch.set_num_threads(before)
 
