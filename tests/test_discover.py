@@ -1,4 +1,4 @@
-"""Samples that clusters are sought in."""
+"""Samples that clusters are sought in, and the numbers that clusters get."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgcnn_md.analysis.discover import sample_pairs
+from cgcnn_md.analysis import discover as module
+from cgcnn_md.analysis.cluster import Evidence, SpeciesClusters
+from cgcnn_md.analysis.discover import Coordinates, discover, sample_pairs
+from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.store import Store
 
 RUNS = np.repeat([0, 1], [7, 5])
@@ -42,3 +45,33 @@ def test_frames_that_are_missing_are_in_no_pair(store: Store) -> None:
     assert np.isfinite(later).all()
     assert sample_pairs([store], "O", 7) is None
     assert sample_pairs([store], "K", 1) is None
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_clusters_are_numbered_by_population_and_memberships_follow(
+    store: Store, monkeypatch: pytest.MonkeyPatch, turned: bool
+) -> None:
+    """Atom 5, of three H, is in a cluster of its own, which is found first or second; O is one environment."""
+
+    class Alone(SpeciesClusters):
+        def membership(self, embedding: np.ndarray) -> np.ndarray:
+            alone = embedding[:, 1] > 4
+            share = np.stack([0.9 - 0.8 * alone, 0.1 + 0.8 * alone], axis=1)
+            return share[:, ::-1] if turned else share
+
+    def find(points: np.ndarray, *_: object, **__: object) -> SpeciesClusters:
+        h = points[0, 1] % 2 == 1
+        evidence = Evidence(2 if h else 1, 2, 0.0, 1.0, 0.0, "")
+        return (Alone if h else SpeciesClusters)(np.arange(2), None, evidence)
+
+    monkeypatch.setattr(module, "find_clusters", find)
+    monkeypatch.setattr(module, "try_surrogates", lambda found, *_, **__: found)
+    mapping = KineticMap(np.zeros((1, 2)), np.eye(2), np.ones(2), np.ones(2))
+    discover([store], Coordinates({"O": mapping, "H": mapping}))
+    every = slice(0, store.n_frames)
+    np.testing.assert_array_equal(store.clusters(every), np.tile([2, 0, 2, 0, 2, 1], (store.n_frames, 1)))
+    membership = store.membership(every)
+    assert membership is not None
+    np.testing.assert_allclose(membership[:, 1], [[0.9, 0.1]] * store.n_frames, atol=1e-3)
+    np.testing.assert_allclose(membership[:, 5], [[0.1, 0.9]] * store.n_frames, atol=1e-3)
+    np.testing.assert_array_equal(membership[:, 0], [[1.0, np.nan]] * store.n_frames)

@@ -150,6 +150,16 @@ def _count(store: Store, n_clusters: int, dt: float | None, groups: NDArray[np.s
     )
 
 
+def lagged_frames(store: Store, lag: int) -> Ints:
+    """Give the frames of done units whose frame one lag later is done too and of the same run."""
+    done = np.zeros(store.n_frames + lag, dtype=np.bool_)
+    for unit in store.done_units():
+        done[unit] = True
+    first = np.arange(max(store.n_frames - lag, 0))
+    kept: Ints = first[done[first] & done[first + lag] & (store.runs[first] == store.runs[first + lag])]
+    return kept
+
+
 def frames_joined(store: Store) -> NDArray[np.bool_]:
     """Tell for each frame whether it is one step after the frame before it."""
     joined = np.zeros(store.n_frames, dtype=np.bool_)

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.census import lagged_frames
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
 from cgcnn_md.analysis.membership import sure
 from cgcnn_md.analysis.nulls import try_surrogates
@@ -160,11 +161,7 @@ def sample_pairs(
     now, later, identity = [], [], []
     for store in stores:
         atoms = np.flatnonzero(store.groups(by) == name)
-        done = np.zeros(store.n_frames + lag, dtype=np.bool_)
-        for unit in store.done_units():
-            done[unit] = True
-        first = np.arange(max(store.n_frames - lag, 0))
-        first = first[done[first] & done[first + lag] & (store.runs[first] == store.runs[first + lag])]
+        first = lagged_frames(store, lag)
         if len(first) == 0 or len(atoms) == 0:
             continue
         n = min(size // len(stores), len(first) * len(atoms))
@@ -235,26 +232,37 @@ def _order_by_population(discovery: Discovery, stores: Sequence[Store], coordina
     counts = np.zeros(discovery.n_clusters, dtype=np.int64)
     for store in stores:
         groups = store.groups(by)
-        for frames in store.done_units():
-            labels, _ = _label_block(discovery, store, groups, store.embedding(frames), coordinates)
-            counts += np.bincount(labels[labels >= 0], minlength=len(counts))
-    ranked: dict[str, Ints] = {}
-    for name, found in discovery.by_group.items():
-        mine = slice(discovery.first[name], discovery.first[name] + found.n_clusters)
-        ranked[name] = np.argsort(-counts[mine], kind="stable")
-    for store in stores:
-        groups = store.groups(by)
         store.lay_out_membership(discovery.widest)
         for frames in store.done_units():
-            labels, chi = _label_block(discovery, store, groups, store.embedding(frames), coordinates, ranked)
+            labels, membership = _label_block(discovery, store, groups, store.embedding(frames), coordinates)
+            counts += np.bincount(labels[labels >= 0], minlength=len(counts))
             store.write_clusters(frames.start, labels)
             if discovery.widest > 1:
-                store.write_membership(frames.start, chi)
+                store.write_membership(frames.start, membership)
+    rank = np.arange(len(counts))
+    order: dict[str, Ints] = {}
+    for name, found in discovery.by_group.items():
+        mine = slice(discovery.first[name], discovery.first[name] + found.n_clusters)
+        order[name] = np.argsort(-counts[mine], kind="stable")
+        rank[mine][order[name]] = np.arange(found.n_clusters) + mine.start
+    if np.array_equal(rank, np.arange(len(counts))):
+        return
+    for store in stores:
+        groups = store.groups(by)
+        for frames in store.done_units():
+            labels, chi = store.clusters(frames), store.membership(frames)
+            store.write_clusters(frames.start, np.where(labels >= 0, rank[labels], -1))
+            if chi is None:
+                continue
+            for name, ranked in order.items():
+                own = np.flatnonzero(groups == name)
+                chi[:, own, : len(ranked)] = chi[:, own][..., ranked]
+            store.write_membership(frames.start, chi)
 
 
 def _label_block(
     discovery: Discovery, store: Store, groups: NDArray[np.str_], values: NDArray[np.float32],
-    coordinates: Coordinates, ranked: Mapping[str, Ints] | None = None,
+    coordinates: Coordinates,
 ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:  # fmt: skip
     """Label a block of stored vectors, shape (frames, n_atoms, n_features).
 
@@ -262,8 +270,6 @@ def _label_block(
     ----------
     discovery, store, groups, values, coordinates
         What was found, whose atoms, the group of each, their vectors, and what reads these.
-    ranked
-        Order in which the clusters of each group are numbered; None for the order in which they were found.
 
     Returns
     -------
@@ -279,8 +285,6 @@ def _label_block(
             continue
         flat = values[:, mine].reshape(-1, values.shape[2])
         chi = found.membership(coordinates(discovery.species[name], flat, np.tile(store.identity[mine], len(values))))
-        if ranked is not None:
-            chi = chi[:, ranked[name]]
         own = sure(np.nan_to_num(chi))
         labels[:, mine] = np.where(own >= 0, own + discovery.first[name], -1).reshape(len(values), len(mine))
         membership[:, mine, : found.n_clusters] = chi.reshape(len(values), len(mine), -1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.census import lagged_frames
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
@@ -144,11 +145,7 @@ def _blocks(
     """Read some atoms of one group at times evenly spread over each run, and one lag later."""
     atoms = np.flatnonzero(store.groups(by) == name)
     atoms = np.sort(rng.choice(atoms, min(_ATOMS, len(atoms)), replace=False))
-    done = np.zeros(store.n_frames + lag, dtype=np.bool_)
-    for unit in store.done_units():
-        done[unit] = True
-    first = np.arange(max(store.n_frames - lag, 0))
-    first = first[done[first] & done[first + lag] & (store.runs[first] == store.runs[first + lag])]
+    first = lagged_frames(store, lag)
     if len(first) == 0 or len(atoms) == 0:
         return []
     apart = -(-len(first) * len(atoms) // max(points, 1))
