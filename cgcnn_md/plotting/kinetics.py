@@ -22,20 +22,30 @@ _FEW_DECADES = 50.0
 _SHOWN = ("predicted", "counted")
 
 
-def modelled(kinetics: dict[str, Any]) -> dict[str, Any]:
-    """Choose the groups of atoms that have a model.
+def group_panels(
+    kinetics: dict[str, Any], ax: Axes | FigureBase | None, size: tuple[float, float] = (6.4, 4.2)
+) -> tuple[Axes, list[tuple[str, dict[str, Any], Axes]]]:
+    """Make a panel for each group of atoms that has a model.
 
     Parameters
     ----------
     kinetics
         What ``kinetics.json`` holds.
+    ax
+        Axes for one group, or figure to fill; None for a new figure.
+    size
+        Of a panel, in inches.
 
     Returns
     -------
-    dict
-        Facts of each, by its name.
+    first, drawn
+        The first panel, which says so where there is no model; and name, facts and panel of each group.
     """
-    return {name: facts for name, facts in kinetics["groups"].items() if "lag_frames" in facts}
+    groups = {name: facts for name, facts in kinetics["groups"].items() if "lag_frames" in facts}
+    axes = panels(ax, list(groups) or [""], columns=2, size=size)
+    if not groups:
+        nothing(axes[0], "no Markov model")
+    return axes[0], [(name, facts, panel) for (name, facts), panel in zip(groups.items(), axes)]
 
 
 def unit_of(facts: dict[str, Any]) -> str:
@@ -63,13 +73,10 @@ def plot_timescales(kinetics: dict[str, Any], ax: Axes | FigureBase | None = Non
     Axes
         The first panel; its `figure` is the whole.
     """
-    groups = modelled(kinetics)
-    axes = panels(ax, list(groups) or [""], columns=2, size=(6.4, 4.2))
-    if not groups:
-        nothing(axes[0], "no Markov model")
-    for (name, facts), panel in zip(groups.items(), axes):
+    first, drawn = group_panels(kinetics, ax)
+    for name, facts, panel in drawn:
         _timescales(panel, name, facts)
-    return axes[0]
+    return first
 
 
 def _timescales(ax: Axes, name: str, facts: dict[str, Any]) -> None:
@@ -127,16 +134,13 @@ def plot_chapman_kolmogorov(
     Axes
         The first panel; its `figure` is the whole.
     """
-    groups = modelled(kinetics)
-    axes = panels(ax, list(groups) or [""], columns=2, size=(6.4, 4.2))
-    if not groups:
-        nothing(axes[0], "no Markov model")
-    for (name, facts), panel in zip(groups.items(), axes):
+    first, drawn = group_panels(kinetics, ax)
+    for name, facts, panel in drawn:
         if "chapman_kolmogorov" in facts:
             _chapman_kolmogorov(panel, name, facts, clusters)
         else:
             nothing(panel, f"{name}: no longer lag could be counted")
-    return axes[0]
+    return first
 
 
 def _chapman_kolmogorov(ax: Axes, name: str, facts: dict[str, Any], clusters: pd.DataFrame) -> None:
@@ -186,13 +190,10 @@ def plot_lifetimes(kinetics: dict[str, Any], clusters: pd.DataFrame, ax: Axes | 
     Axes
         The first panel; its `figure` is the whole.
     """
-    groups = modelled(kinetics)
-    axes = panels(ax, list(groups) or [""], columns=2, size=(6.4, 4.2))
-    if not groups:
-        nothing(axes[0], "no Markov model")
-    for (name, facts), panel in zip(groups.items(), axes):
+    first, drawn = group_panels(kinetics, ax)
+    for name, facts, panel in drawn:
         _lifetimes(panel, name, facts, clusters)
-    return axes[0]
+    return first
 
 
 def _lifetimes(ax: Axes, name: str, facts: dict[str, Any], clusters: pd.DataFrame) -> None:

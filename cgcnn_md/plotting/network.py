@@ -10,8 +10,8 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from cgcnn_md.frame import Floats
-from cgcnn_md.plotting.kinetics import modelled, numbers, unit_of
-from cgcnn_md.plotting.style import INK, LEGEND, Look, dress, looks, nothing, panels, percent
+from cgcnn_md.plotting.kinetics import group_panels, numbers, unit_of
+from cgcnn_md.plotting.style import INK, LEGEND, Look, dress, looks, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,13 +42,10 @@ def plot_network(kinetics: dict[str, Any], clusters: pd.DataFrame, ax: Axes | Fi
     Axes
         The first panel; its `figure` is the whole.
     """
-    groups = modelled(kinetics)
-    axes = panels(ax, list(groups) or [""], columns=2, size=(6.4, 4.8))
-    if not groups:
-        nothing(axes[0], "no Markov model")
-    for (name, facts), panel in zip(groups.items(), axes):
+    first, drawn = group_panels(kinetics, ax, size=(6.4, 4.8))
+    for name, facts, panel in drawn:
         _network(panel, name, facts, looks(clusters))
-    return axes[0]
+    return first
 
 
 def _network(ax: Axes, name: str, facts: dict[str, Any], style: dict[int, Look]) -> None:
