@@ -63,6 +63,16 @@ def store_of(
     return store
 
 
+def markov(n_frames: int, n_atoms: int, leave: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """Two-state chains in equilibrium."""
+    labels = np.empty((n_frames, n_atoms), dtype=np.int16)
+    state = (rng.random(n_atoms) < leave[0] / sum(leave)).astype(np.int16)
+    for frame in range(n_frames):
+        labels[frame] = state
+        state = np.where(rng.random(n_atoms) < np.asarray(leave)[state], 1 - state, state)
+    return labels
+
+
 def hops(transition: np.ndarray, n_frames: int, n_atoms: int, rng: np.random.Generator) -> np.ndarray:
     """Make Markov chains in equilibrium, shape (n_frames, n_atoms)."""
     values, vectors = np.linalg.eig(transition.T)

@@ -6,20 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from systems import store_of
+from systems import markov, store_of
 
 from cgcnn_md.analysis.census import take_census
 from cgcnn_md.analysis.populations import populations, populations_in_time
-
-
-def markov(n_frames: int, n_atoms: int, leave: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Two-state chains in equilibrium."""
-    labels = np.empty((n_frames, n_atoms), dtype=np.int16)
-    state = (rng.random(n_atoms) < leave[0] / sum(leave)).astype(np.int16)
-    for frame in range(n_frames):
-        labels[frame] = state
-        state = np.where(rng.random(n_atoms) < np.asarray(leave)[state], 1 - state, state)
-    return labels
 
 
 def test_a_chain_of_known_lifetimes_is_recovered(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from systems import markov, store_of
 
 from cgcnn_md.analysis.census import take_census
 from cgcnn_md.analysis.cluster import Evidence, SpeciesClusters
@@ -16,30 +17,6 @@ from cgcnn_md.analysis.trust import Trust, assess, effective_rank
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.report.trust import trust_section
 from cgcnn_md.store import Store
-
-
-def store_of(path: Path, labels: np.ndarray, name: str = "", runs: np.ndarray | None = None) -> Store:
-    n_frames, n_atoms = labels.shape
-    store = Store.create(
-        path / "e.zarr", name, n_frames=n_frames, atom_index=np.arange(n_atoms), species_names=["Li"] * n_atoms,
-        features=1, frame_numbers=np.arange(n_frames), runs=np.zeros(n_frames) if runs is None else runs,
-        unit_frames=64,
-    )  # fmt: skip
-    store.write_clusters(0, labels)
-    store.write(0, np.zeros((n_frames, n_atoms, 1), dtype=np.float32), np.arange(n_frames) * 1.0)
-    for unit in range(store.n_units):
-        store.mark_done(unit)
-    return store
-
-
-def markov(n_frames: int, n_atoms: int, leave: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Two-state chains in equilibrium."""
-    labels = np.empty((n_frames, n_atoms), dtype=np.int16)
-    state = (rng.random(n_atoms) < leave[0] / sum(leave)).astype(np.int16)
-    for frame in range(n_frames):
-        labels[frame] = state
-        state = np.where(rng.random(n_atoms) < np.asarray(leave)[state], 1 - state, state)
-    return labels
 
 
 def judged(
