@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.config import Config, GroupBy, ReadConfig, make_config
-from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError
+from cgcnn_md.errors import CgcnnMdError, MissingFileError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
 from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress, Silent
-from cgcnn_md.provenance import versions
 from cgcnn_md.readers import Reader, describe, open_systems
-from cgcnn_md.readers.identity import class_counts, strangers
+from cgcnn_md.readers.identity import strangers
+from cgcnn_md.steps import announce_compiling, encode_all, trained
 
 if TYPE_CHECKING:
-    from cgcnn_md.nn import Model
     from cgcnn_md.results import Embedding
-    from cgcnn_md.store import Store
 
 # seconds on two cores: an atom in a training step (more in a box so large that blocks are cut from it), an atom
 # embedded, and what does not depend on size
@@ -66,8 +63,8 @@ def embed(
         tell = folder.listen(progress or Silent())
         readers = _open(source, topology, config.read, folder, tell)
         try:
-            model = _trained(readers, config, folder, tell)
-            _encode(model, readers, config, folder, tell)
+            model = trained(readers, config, folder, tell)
+            encode_all(model, readers, config, folder, tell)
             analyse(folder, readers, config, tell)
         finally:
             _close(readers)
@@ -90,7 +87,7 @@ def train(
         tell = folder.listen(progress or Silent())
         readers = _open(source, topology, config.read, folder, tell)
         try:
-            _trained(readers, config, folder, tell)
+            trained(readers, config, folder, tell)
         finally:
             _close(readers)
         return folder.model
@@ -120,14 +117,14 @@ def encode(
         readers = _open(source, topology, config.read, folder, tell)
         try:
             use_threads(config.train.threads)
-            _announce_compiling(tell)
+            announce_compiling(tell)
             loaded.encoder.to(resolve_device(config.train.device))
             for reader in readers:
                 loaded.codes(reader.species)
                 if strange := strangers(reader.identity.of(reader.targets), loaded.identities):
                     tell.say(f"{reader.name}: {strange}")
             loaded.save(folder.model)
-            _encode(loaded, readers, config, folder, tell)
+            encode_all(loaded, readers, config, folder, tell)
             analyse(folder, readers, config, tell)
         finally:
             _close(readers)
@@ -218,7 +215,7 @@ def gates(out: str | Path, *, progress: Progress | None = None) -> Embedding:
         msg = f"{folder.path}: its input files are not where they were; put them back, or run embed again"
         raise MissingFileError(msg)
     try:
-        _announce_compiling(tell)
+        announce_compiling(tell)
         edges = sample_edges(load_model(folder.model), readers, folder.stores(), seed=folder.config.train.seed)
     finally:
         _close(readers)
@@ -288,65 +285,3 @@ def _open(source: Source, topology: Any, read: ReadConfig, folder: OutFolder, te
 def _close(readers: Sequence[Reader]) -> None:
     for reader in readers:
         reader.close()
-
-
-def _announce_compiling(tell: Progress) -> None:
-    from cgcnn_md.kernels import CACHE, will_compile
-
-    if will_compile():
-        often = (
-            "once on this machine" if CACHE else "in every process, since neither the install nor a home can hold them"
-        )
-        tell.say(f"compiling the inner loops, {often}: about half a minute")
-
-
-def _trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell: Progress) -> Model:
-    """Train, or take the model that an earlier try has left."""
-    from cgcnn_md.nn import load_model
-    from cgcnn_md.training import new_model, train_model
-    from cgcnn_md.training.loop import resolve_device, use_threads
-    from cgcnn_md.training.trainer import CHECKPOINT
-
-    use_threads(config.train.threads)
-    _announce_compiling(tell)
-    if folder.model.is_file():
-        tell.say("model is there from before: not trained again")
-        model = load_model(folder.model)
-        model.encoder.to(resolve_device(config.train.device))
-        return model
-    began = time.perf_counter()
-    model = new_model(readers, config)
-    if told := class_counts([r.identity.of(r.targets) for r in readers], model.identities):
-        tell.say(told)
-    records = train_model(readers, model, config, tell, folder=folder.path)
-    best = max((r.validation for r in records), default=float("nan"))
-    model.provenance |= {
-        "identity": sorted({r.identity.source for r in readers} - {""}),
-        "seed": config.train.seed, "validation_score": best, "epochs": len(records), **versions(),
-        "source": [s for r in readers for s in r.sources],
-    }  # fmt: skip
-    model.save(folder.model)
-    (folder.path / CHECKPOINT).unlink(missing_ok=True)
-    folder.note(lag_frames=model.lag, view=model.view, training_seconds=round(time.perf_counter() - began, 1))
-    return model
-
-
-def _encode(model: Model, readers: Sequence[Reader], config: Config, folder: OutFolder, tell: Progress) -> list[Store]:
-    """Embed every system into the store, one group each where there are several."""
-    from cgcnn_md.embedding import encode_system
-
-    began = time.perf_counter()
-    hidden = config.store.features == "hidden"
-    skip = config.read.on_bad_frame == "skip"
-    model.encoder.eval()
-    stores, skipped = [], 0
-    for reader in readers:
-        group = reader.name if len(readers) > 1 else ""
-        store = folder.store(model, reader, group, hidden=hidden)
-        skipped += encode_system(model, reader, store, tell, hidden=hidden, skip=skip)
-        stores.append(store)
-    if not any(store.done.any() for store in stores):
-        msg = "no frame could be embedded; repair the input"
-        raise InputError(msg)
-    folder.note(embedding_seconds=round(time.perf_counter() - began, 1), skipped_frames=skipped)
-    return stores
