@@ -167,7 +167,7 @@ def test_what_is_behind_a_neighbour_tells_clusters_apart() -> None:
     odd = sites[1::2]
     atoms = Atoms(
         ["Na"] * 16 + ["O"] * 16 + ["Li"] * 8,
-        positions=np.concatenate([sites, sites + [2.2, 0, 0], odd + [4.0, 0, 0]]),
+        positions=np.concatenate([sites, sites + np.array([2.2, 0, 0]), odd + np.array([4.0, 0, 0])]),
         cell=[48, 48, 24], pbc=True,
     )  # fmt: skip
     labels = np.where(np.arange(len(atoms)) < 16, np.arange(len(atoms)) % 2, -1)

@@ -116,8 +116,8 @@ class ClusterRdf:
         """Give, for every species of several clusters, the kind of neighbour and the radius in Å that tell them apart.
 
         Of all kinds and radii, those where the variance between clusters of the mean number within is largest, in units
-        of the mean, which is the variance of a number that chance makes; up to 6 Å. This finds what no contact shows, such as the
-        ion behind the atom that holds it.
+        of the mean, which is the variance of a number that chance makes; up to 6 Å. This finds what no contact shows,
+        such as the ion behind the atom that holds it.
         """
         found: dict[str, tuple[str, float]] = {}
         for species in sorted(set(self.centres) - {""}):

@@ -45,7 +45,7 @@ class Quantity(NamedTuple):
 
     @property
     def text(self) -> str:
-        """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "Li within 3.45 Å", "Steinhardt q6"."""
+        """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "Li within 3.45 Å"."""
         before = {"bonded": "bonded ", "molecule": "molecules of ", "order": "Steinhardt "}
         return before.get(self.role, "") + self.name
 
