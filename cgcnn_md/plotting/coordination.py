@@ -14,10 +14,11 @@ from cgcnn_md.plotting.style import INK, LEGEND, dress, looks, names, nothing, p
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_PANELS = 12
+_PANELS = 12  # about
 _MOST_EACH = 4  # panels of a species
 _MOST_BARS = 6  # at each number
 _SEEN = 0.005  # share
+_DIFFER = 0.02  # sum over numbers of the largest difference in share
 _WIDTH = 0.84  # of a number, shared by the bars of all clusters
 
 
@@ -31,7 +32,8 @@ def plot_coordination(
 ) -> Axes:
     """Draw how many neighbours atoms have, a panel per species and kind of neighbour that differs between clusters.
 
-    Of each species, the up to four kinds are drawn whose histograms differ most, the same histogram once.
+    Of each species, the up to four kinds are drawn whose histograms differ most, the same histogram once, and bonds
+    only where nothing else differs.
 
     Parameters
     ----------
@@ -54,9 +56,10 @@ def plot_coordination(
     if neighbour is not None:
         coordination = coordination[coordination["neighbour"] == neighbour]
     shown: list[tuple[str, str, pd.DataFrame]] = []
-    for name, rows in coordination.groupby("species"):
-        shown += [(str(name), other, table) for other, table in _telling(rows, all_alike=neighbour is not None)]
-    shown = shown[:_MOST_PANELS]
+    by_species = coordination.groupby("species")
+    each = int(np.clip(np.ceil(_PANELS / max(len(by_species), 1)), 1, _MOST_EACH))
+    for name, rows in by_species:
+        shown += [(str(name), other, table) for other, table in _telling(rows, each, all_alike=neighbour is not None)]
     axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], columns=_MOST_EACH, size=(4.4, 3.4))
     if not shown:
         nothing(axes[0], "no number of neighbours differs between clusters")
@@ -64,12 +67,17 @@ def plot_coordination(
     for (name, other, table), panel in zip(shown, axes):
         _draw(panel, table, clusters, legend=name not in seen)
         seen.add(name)
-        dress(panel, title=f"{other} around {name}", x="number in contact", y="share of atoms")
+        dress(
+            panel,
+            title=f"{other} around {name}",
+            x="number" if "within" in other else "number in contact",
+            y="share of atoms",
+        )
     return axes[0]
 
 
-def _telling(rows: pd.DataFrame, *, all_alike: bool) -> list[tuple[str, pd.DataFrame]]:
-    """Choose the neighbours whose histograms differ most, in the order of the table."""
+def _telling(rows: pd.DataFrame, most: int, *, all_alike: bool) -> list[tuple[str, pd.DataFrame]]:
+    """Choose the neighbours whose histograms differ most, in the order of the table; bonds if nothing else differs."""
     tables = {
         str(name): part.pivot_table(index="n", columns="cluster", values="share").fillna(0.0)
         for name, part in rows.groupby("neighbour", sort=False)
@@ -78,8 +86,10 @@ def _telling(rows: pd.DataFrame, *, all_alike: bool) -> list[tuple[str, pd.DataF
     same = {b for a, b in combinations(tables, 2) if _alike(tables[a], tables[b])}  # as molecules of water and their O
     tables = {name: table for name, table in tables.items() if name not in same}
     score = {name: float(np.ptp(table.to_numpy(), axis=1).sum()) for name, table in tables.items()}
-    best = sorted(score, key=lambda name: -score[name])[:_MOST_EACH]
-    return [(name, table) for name, table in tables.items() if name in best and (score[name] > 0.02 or all_alike)]
+    differ = [name for name in tables if score[name] > _DIFFER or all_alike]
+    differ = [name for name in differ if not name.startswith("bonded")] or differ
+    best = sorted(differ, key=lambda name: -score[name])[:most]
+    return [(name, tables[name]) for name in differ if name in best]
 
 
 def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
