@@ -93,5 +93,5 @@ def test_groups_that_atoms_leave_at_once_are_no_environments() -> None:
     left = find_clusters(points, np.full(1, 0.5), when, pairs=(points, after))
     assert left.evidence.verdict == (
         "one environment only: no parting by density valleys (up to 2 groups) is deep, is found again on halves of the "
-        "time and outlives two lags"
+        "time and outlives a lag"
     )

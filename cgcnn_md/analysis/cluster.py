@@ -17,7 +17,8 @@ from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 
 _STRETCHES = 10  # of time, every other one of which makes a half
-_STAYS = 0.6  # probability of being in a cluster still after one lag, for one that lasts two: exp(-1/2)
+_KEEPS = 0.5  # autocorrelation of being in a cluster over one lag: of those beyond chance, half are in it still
+_FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
 _STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
 _PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
@@ -103,8 +104,8 @@ class SpeciesClusters:
 
 def find_clusters(
     embedding: NDArray[np.floating], autocorrelation: Floats, when: NDArray[np.integer], *,
-    pairs: tuple[Floats, Floats] | None = None, chance: Floats | None = None, n_clusters: int | None = None,
-    survive: float = 0.3, seed: int = 0,
+    pairs: tuple[Floats, Floats] | None = None, lag: int = 1, chance: Floats | None = None,
+    n_clusters: int | None = None, survive: float = 0.3, seed: int = 0,
 ) -> SpeciesClusters:  # fmt: skip
     """Find the environments of one species.
 
@@ -118,6 +119,8 @@ def find_clusters(
         Frame of every point, shape (n_points,).
     pairs
         Slow coordinates of atoms now and one lag later, each of shape (n_pairs, n); None where time is not known.
+    lag
+        Frames between both ends of a pair.
     chance
         Autocorrelation that shuffled pairs reach by chance, shape (n,); None for none.
     n_clusters
@@ -132,7 +135,7 @@ def find_clusters(
     SpeciesClusters
         With the evidence. In doubt the smaller number: clusters with a barrier below 1.5 kT between them are
         merged, and those that are not found again on both halves of the time, or have too few points to try that, or
-        are left within two lags; first the two whose merging loses the least of the slow motion.
+        are left within a lag or two frames; first the two whose merging loses the least of the slow motion.
     """
     points = np.asarray(embedding, dtype=np.float64)
     varied = points.std(axis=0) > 1e-9
@@ -153,7 +156,7 @@ def find_clusters(
     chosen = points[:, columns]
     if pairs is not None:
         pairs = pairs[0][:, columns], pairs[1][:, columns]
-    fitted, stability, seen = _believed(chosen, when, pairs, n_clusters, seed)
+    fitted, stability, seen = _believed(chosen, when, pairs, lag, n_clusters, seed)
     found = fitted.n_clusters_
     gain = _bic_gain(chosen, fitted)
     halves = "halves of the time" if np.ptp(when) else "halves of the atoms"
@@ -162,7 +165,7 @@ def find_clusters(
             f"{len(chosen)} points are too few to tell more" if len(chosen) < 4 * FEWEST
             else f"no density valley in {_coordinates(len(columns))}" if seen == 1
             else f"no parting by density valleys (up to {seen} groups) is deep, is found again on {halves} and "
-            "outlives two lags"
+            "outlives a lag"
         )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
     again = f"too few points to try {halves}" if stability is None else f"found again on {halves} (ARI {stability:.2f})"
@@ -176,8 +179,9 @@ def find_clusters(
 
 
 def _believed(
-    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, n_clusters: int | None, seed: int
-) -> tuple[ValleyClusters, float | None, int]:
+    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, lag: int, n_clusters: int | None,
+    seed: int,
+) -> tuple[ValleyClusters, float | None, int]:  # fmt: skip
     """Find clusters that last and are found again on halves; give them, their stability, and how many valleys part."""
     whole = ValleyClusters(n_clusters=n_clusters, seed=seed).fit(points)
     seen = whole.tree_.most(whole.depth)
@@ -190,7 +194,7 @@ def _believed(
             stability = _stability(points, halves, whole)
             if stability is None:
                 return whole.cut(points, 1), 1.0, seen
-            if stability >= _STABLE and (pairs is None or bool((_stays(whole, pairs) >= _STAYS).all())):
+            if stability >= _STABLE and (pairs is None or _last(whole, pairs, lag)):
                 return whole, stability, seen
         whole = _fewer(points, whole, pairs)
         halves = [(half, _fewer(half, fitted, pairs)) for half, fitted in halves]
@@ -210,6 +214,13 @@ def _fewer(points: Floats, fitted: ValleyClusters, pairs: tuple[Floats, Floats] 
         return fitted.merged(points, int(a), int(b))
     counts = counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), n)
     return fitted.merged(points, *cheapest_merge(counts, valleys))
+
+
+def _last(fitted: ValleyClusters, pairs: tuple[Floats, Floats], lag: int) -> bool:
+    """Tell whether atoms stay in every cluster over one lag, beyond the share that is found there by chance."""
+    stays, share = _stays(fitted, pairs), np.bincount(fitted.labels_) / len(fitted.labels_)
+    keeps = max(_KEEPS, float(np.exp(-lag / _FRAMES)))
+    return bool((stays - share >= keeps * (1 - share)).all())
 
 
 def _stays(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:

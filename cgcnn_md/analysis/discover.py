@@ -164,8 +164,9 @@ def sample_pairs(
         first = lagged_frames(store, lag)
         if len(first) == 0 or len(atoms) == 0:
             continue
-        n = min(size // len(stores), len(first) * len(atoms))
-        frame, atom = np.sort(rng.choice(first, n)), rng.choice(atoms, n)
+        every = len(first) * len(atoms)
+        drawn = np.sort(rng.choice(every, min(size // len(stores), every), replace=False))
+        frame, atom = first[drawn // len(atoms)], atoms[drawn % len(atoms)]
         ends = gather(store, frame, atom), gather(store, frame + lag, atom)
         good = np.isfinite(ends[0]).all(axis=1) & np.isfinite(ends[1]).all(axis=1)
         now.append(ends[0][good])
@@ -216,7 +217,14 @@ def discover(
         points = coordinates(of, values, identity)
         chance = shuffles[name].chance if name in shuffles else None
         found[name] = find_clusters(
-            points, mapping.autocorrelation, when, pairs=pairs, chance=chance, n_clusters=n_clusters, seed=seed
+            points,
+            mapping.autocorrelation,
+            when,
+            pairs=pairs,
+            lag=lag or 1,
+            chance=chance,
+            n_clusters=n_clusters,
+            seed=seed,
         )
         if n_clusters is None:
             found[name] = try_surrogates(found[name], points, when, seed=seed)
