@@ -200,7 +200,9 @@ class OutFolder:
             return Store.open(self.zarr, group, "r+")
         width = model.config.width if hidden else model.n_features
         classes = np.asarray(model.identities)[model.classes(reader.identity)[reader.targets]]
+        molecule = reader.molecules.index[reader.targets]
         labels = {"identity": classes} | ({} if reader.types is None else {"type": reader.types})
+        labels["molecule"] = np.where(molecule >= 0, molecule.astype(str), "")
         store = Store.create(
             self.zarr, group, n_frames=len(reader), atom_index=reader.atom_index, species_names=names,
             features=width, dtype=self.config.store.dtype, frame_numbers=reader.frame_numbers, runs=reader.runs,

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.bootstrap import bodies
 from cgcnn_md.analysis.census import frames_joined
 from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
 
-_ATOM_GROUPS = 100
+_MOLECULE_GROUPS = 100
 _BLOCKS = 60
 _EXAMPLES = 20
 _CHUNK = 1_000_000  # labels counted at once
@@ -35,8 +36,8 @@ class Counts:
     ----------
     lags
         Lags in frames, shape (n_lags,).
-    by_atoms
-        Counts of groups of atoms drawn at random, shape (n_lags, n_groups, n, n).
+    by_molecules
+        Counts of groups of molecules drawn at random, an atom alone being one, shape (n_lags, n_groups, n, n).
     by_blocks
         Counts of stretches of time, by where the lag ends, shape (n_lags, n_blocks, n, n).
     run_of_block
@@ -49,7 +50,7 @@ class Counts:
     """
 
     lags: Ints
-    by_atoms: Ints
+    by_molecules: Ints
     by_blocks: Ints
     run_of_block: Ints
     frames_of_block: Ints
@@ -105,7 +106,7 @@ def gather_counts(
     lags
         Lags in frames, shape (n_lags,).
     rng
-        Draws groups of atoms and examples.
+        Draws groups of molecules and examples.
 
     Returns
     -------
@@ -115,7 +116,7 @@ def gather_counts(
     labels_of = store.groups(by)
     blocks, run_of_block = _blocks(store)
     made = {
-        name: _Gatherer(np.flatnonzero(labels_of == name), clusters, lags, len(run_of_block), rng)
+        name: _Gatherer(np.flatnonzero(labels_of == name), store.molecule, clusters, lags, len(run_of_block), rng)
         for name, clusters in groups.items()
         if (labels_of == name).any()
     }
@@ -162,20 +163,23 @@ class _Gatherer:
     """Counts of one group as the frames go by."""
 
     atoms: Ints
+    molecule: Ints
     clusters: Ints
     lags: Ints
     n_blocks: int
     rng: np.random.Generator
-    by_atoms: Ints = field(init=False)
+    by_molecules: Ints = field(init=False)
     by_blocks: Ints = field(init=False)
     examples: NDArray[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        n, n_groups = len(self.clusters), min(len(self.atoms), _ATOM_GROUPS)
+        body = bodies(self.molecule[self.atoms])
+        n, n_bodies = len(self.clusters), int(body.max()) + 1
+        n_groups = min(n_bodies, _MOLECULE_GROUPS)
         self._known = np.full(int(self.clusters.max()) + 2, n, dtype=np.int8 if n < 127 else np.int16)
         self._known[self.clusters] = np.arange(n)  # the last place, -1, stays n: not known
-        self._base = (self.rng.permutation(len(self.atoms)) % n_groups) * (n + 1) ** 2
-        self.by_atoms = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
+        self._base = (self.rng.permutation(n_bodies) % n_groups)[body] * (n + 1) ** 2
+        self.by_molecules = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)
         self.examples = np.zeros(0, dtype=_EVENT)
         self._past = np.zeros((0, len(self.atoms)), dtype=self._known.dtype)
@@ -210,9 +214,9 @@ class _Gatherer:
         code = before * np.int64(n + 1)
         code += after
         code += self._base
-        shape = (self.by_atoms.shape[1], n + 1, n + 1)
+        shape = (self.by_molecules.shape[1], n + 1, n + 1)
         found = np.bincount(code.ravel(), minlength=int(np.prod(shape))).reshape(shape)[:, :n, :n]
-        self.by_atoms[place] += found
+        self.by_molecules[place] += found
         self.by_blocks[place, block] += found.sum(axis=0)
 
     def _look(self, first: int, labels: NDArray[Any], offset: int) -> None:
@@ -236,4 +240,4 @@ class _Gatherer:
         held = seen > 0
         examples = np.sort(self.examples, order=["source", "target", "frame", "atom"])
         by_blocks = self.by_blocks[:, held]
-        return Counts(self.lags, self.by_atoms, by_blocks, run_of_block[held], seen[held], examples)
+        return Counts(self.lags, self.by_molecules, by_blocks, run_of_block[held], seen[held], examples)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from cgcnn_md.analysis.bootstrap import enough
 from cgcnn_md.analysis.counts import Counts
 from cgcnn_md.errors import MissingExtraError
 from cgcnn_md.frame import Floats, Ints
 
 RESAMPLES = 200
 _BLOCKS = 20
-_FEWEST = 4  # pieces of a kind, unless no kind has so many
+_FEWEST = 4  # blocks of time that are left when they are made longer
 _MEMORY = 3.0  # relaxation times that a block should last
 _KEPT = 1e-3  # part of all counts in every replica, so that each stays connected
 _BOUNDED = 100.0  # a limit that many times off is none
@@ -165,9 +166,10 @@ def largest_connected(counts: Floats | Ints) -> Ints:
 
 
 class Bootstrap:
-    """Draw independent pieces again: atoms, stretches of time, and runs where there are several.
+    """Draw independent pieces again: molecules (atoms where they are alone), stretches of time, and runs.
 
-    Pieces are drawn within each system. The same draw serves every lag.
+    Pieces are drawn within each system. The same draw serves every lag. A kind with fewer than three pieces counts only
+    where none has more.
 
     Parameters
     ----------
@@ -185,13 +187,13 @@ class Bootstrap:
         self, systems: Sequence[Counts], memory: float, rng: np.random.Generator, *, resamples: int = RESAMPLES
     ) -> None:
         kinds = {
-            "atoms": [c.by_atoms for c in systems],
+            "molecules": [c.by_molecules for c in systems],
             "stretches of time": [_merged(c, _long_blocks(c, memory)) for c in systems],
             "runs": [_merged(c, np.unique(c.run_of_block, return_inverse=True)[1]) for c in systems],
         }
         freedom = {kind: sum(c.shape[1] - 1 for c in counts) for kind, counts in kinds.items()}
-        enough = {kind for kind, n in freedom.items() if n >= min(_FEWEST - 1, max(1, *freedom.values()))}
-        self._freedom = {kind: freedom[kind] for kind in kinds if kind in enough}
+        least = enough(freedom.values())
+        self._freedom = {kind: n for kind, n in freedom.items() if n >= least}
         self._strata: dict[str, list[tuple[Floats, Ints]]] = {}
         for kind in self._freedom:
             sizes = [c.shape[1] for c in kinds[kind]]
