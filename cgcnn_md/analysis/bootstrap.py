@@ -12,7 +12,8 @@ _RESAMPLES = 1000
 _MOST_UNITS = 400
 FEWEST = 3  # pieces of a kind, unless no kind has so many: Student's t makes nothing of two
 
-# numerators, shape (n_units, n), and denominators, shape (n_units,), of means per independent unit of one system
+# numerators, shape (n_units, n), and denominators, shape (n_units,) or (n_units, n), of means per independent unit of
+# one system
 Units = tuple[Floats, Floats]
 
 
@@ -30,7 +31,7 @@ def grouped(units: Units, rng: np.random.Generator) -> Units:
     if len(denominator) <= _MOST_UNITS:
         return units
     parts = np.array_split(rng.permutation(len(denominator)), _MOST_UNITS)
-    return np.stack([numerator[p].sum(axis=0) for p in parts]), np.stack([denominator[p].sum() for p in parts])
+    return np.stack([numerator[p].sum(axis=0) for p in parts]), np.stack([denominator[p].sum(axis=0) for p in parts])
 
 
 def joined(units: Units, codes: Ints) -> Units:
@@ -47,7 +48,9 @@ def joined(units: Units, codes: Ints) -> Units:
     _, place = np.unique(codes, return_inverse=True)
     top = np.zeros((int(place.max(initial=-1)) + 1, numerator.shape[1]))
     np.add.at(top, place, numerator)
-    return top, np.bincount(place, weights=denominator, minlength=len(top)).astype(np.float64)
+    bottom = np.zeros((len(top), *denominator.shape[1:]))
+    np.add.at(bottom, place, denominator)
+    return top, bottom
 
 
 def bodies(molecule: Ints) -> Ints:
@@ -107,13 +110,15 @@ def _limits(systems: list[Units], mean: Floats, rng: np.random.Generator) -> tup
 
     freedom = sum(len(d) - 1 for _, d in systems)
     top = np.zeros((_RESAMPLES, len(mean)))
-    bottom = np.zeros(_RESAMPLES)
+    bottom = np.zeros((_RESAMPLES, len(mean)))
     for numerator, denominator in systems:
         n = len(denominator)
         weights = rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
         top += weights @ numerator
-        bottom += weights @ denominator
+        bottom += (weights @ denominator).reshape(_RESAMPLES, -1)
     # few units: percentiles are too narrow by sqrt((n - 1) / n) and by normal against Student tails
     wider = float(t.ppf(0.975, freedom) / norm.ppf(0.975)) * np.sqrt((freedom + 1) / freedom)
-    low, high = np.percentile(top / bottom[:, None], [2.5, 97.5], axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = top / bottom
+    low, high = np.nanpercentile(np.where(bottom > 0, means, mean), [2.5, 97.5], axis=0)
     return mean + wider * np.minimum(low - mean, 0), mean + wider * np.maximum(high - mean, 0)

@@ -40,6 +40,8 @@ class Counts:
         Counts of groups of molecules drawn at random, an atom alone being one, shape (n_lags, n_groups, n, n).
     by_blocks
         Counts of stretches of time, by where the lag ends, shape (n_lags, n_blocks, n, n).
+    stayed_by_molecules, stayed_by_blocks
+        How many of the pairs never left the cluster between, shape (n_lags, n_groups, n) and (n_lags, n_blocks, n).
     run_of_block
         Run of every stretch, shape (n_blocks,).
     frames_of_block
@@ -52,6 +54,8 @@ class Counts:
     lags: Ints
     by_molecules: Ints
     by_blocks: Ints
+    stayed_by_molecules: Ints
+    stayed_by_blocks: Ints
     run_of_block: Ints
     frames_of_block: Ints
     examples: NDArray[Any]
@@ -170,6 +174,8 @@ class _Gatherer:
     rng: np.random.Generator
     by_molecules: Ints = field(init=False)
     by_blocks: Ints = field(init=False)
+    stayed_by_molecules: Ints = field(init=False)
+    stayed_by_blocks: Ints = field(init=False)
     examples: NDArray[Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -181,7 +187,11 @@ class _Gatherer:
         self._base = (self.rng.permutation(n_bodies) % n_groups)[body] * (n + 1) ** 2
         self.by_molecules = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)
+        self.stayed_by_molecules = np.zeros((len(self.lags), n_groups, n), dtype=np.int64)
+        self.stayed_by_blocks = np.zeros((len(self.lags), self.n_blocks, n), dtype=np.int64)
         self.examples = np.zeros(0, dtype=_EVENT)
+        self._age = np.zeros(len(self.atoms), dtype=np.int64)  # steps that the present stay was watched
+        self._lasted = np.searchsorted(self.lags, np.arange(self.lags[-1] + 1), side="right")
         self._past = np.zeros((0, len(self.atoms)), dtype=self._known.dtype)
 
     def add(self, first: int, labels: NDArray[np.int16], block: int, *, follows: bool) -> None:
@@ -191,6 +201,7 @@ class _Gatherer:
         for start in range(0, len(labels), rows):
             new = self._known[labels[start : start + rows, self.atoms]]
             self._fill(new, past)
+            self._stay(new, past, block)
             both = np.concatenate([past, new])
             for place, lag in enumerate(self.lags.tolist()):
                 if lag < len(both):
@@ -207,6 +218,21 @@ class _Gatherer:
             if before is not None:
                 np.copyto(row, before, where=row == n)
             before = row
+
+    def _stay(self, new: NDArray[Any], past: NDArray[Any], block: int) -> None:
+        """Count stays that have lasted at least every lag when a frame is reached."""
+        n, shape = len(self.clusters), (self.by_molecules.shape[1], len(self.clusters) + 1, len(self.lags) + 1)
+        cell = self._base // (n + 1) ** 2 * shape[1]
+        found = np.zeros(shape, dtype=np.int64)
+        before = past[-1] if len(past) else None
+        for row in new:
+            self._age = np.zeros_like(self._age) if before is None else np.where(row == before, self._age + 1, 0)
+            lasted = self._lasted[np.minimum(self._age, self.lags[-1])]
+            found += np.bincount((cell + row) * shape[2] + lasted, minlength=found.size).reshape(shape)
+            before = row
+        reached = found[:, :n, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:].transpose(2, 0, 1)
+        self.stayed_by_molecules += reached
+        self.stayed_by_blocks[:, block] += reached.sum(axis=1)
 
     def _count(self, place: int, before: NDArray[Any], after: NDArray[Any], block: int) -> None:
         """Count pairs of one lag that end in one block."""
@@ -240,4 +266,5 @@ class _Gatherer:
         held = seen > 0
         examples = np.sort(self.examples, order=["source", "target", "frame", "atom"])
         by_blocks = self.by_blocks[:, held]
-        return Counts(self.lags, self.by_molecules, by_blocks, run_of_block[held], seen[held], examples)
+        stayed = self.stayed_by_molecules, self.stayed_by_blocks[:, held]
+        return Counts(self.lags, self.by_molecules, by_blocks, *stayed, run_of_block[held], seen[held], examples)
