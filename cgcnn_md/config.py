@@ -96,6 +96,8 @@ class TrainConfig:
         Peak of the cosine schedule.
     validation
         Share of the frames that is held out: contiguous blocks, the ends of up to three stretches of each run.
+    validate_run
+        Runs that are held out whole, in place of these ends: numbers (from 1) of files in their systems, or names.
     seed
         Seed of weights and sampling.
     seeds
@@ -115,6 +117,7 @@ class TrainConfig:
     batch_atoms: int = 4000
     learning_rate: float = 3e-3
     validation: float = 0.3
+    validate_run: list[str] | None = None
     seed: int = 0
     seeds: int = 2
     device: str = "auto"
@@ -166,6 +169,9 @@ def make_config(config: Config | None, settings: dict[str, Any]) -> Config:
         If a name is no setting.
     """
     config = config or Config()
+    if settings.get("validate_run") is not None:
+        runs = settings["validate_run"]
+        settings["validate_run"] = [str(run) for run in ([runs] if isinstance(runs, int | str) else runs)]
     for section, kind in (
         ("read", ReadConfig),
         ("model", ModelConfig),

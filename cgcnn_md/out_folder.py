@@ -31,6 +31,7 @@ _FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "training.safetensors", "embedding.zarr",
     "clusters.csv", "coordination.csv", "surroundings.csv", "gates.csv", "map.parquet", "figures", "report.html",
     "log.txt", "kinetics.json", "kinetics_rates.csv", "transitions.csv",
+    "residence.csv", "displacements.csv",
 )  # fmt: skip
 # settings that do not change what is computed
 _FREE = {("train", "threads"), ("train", "device"), ("store", "map_points"), ("store", "group_by")}
@@ -200,7 +201,9 @@ class OutFolder:
             return Store.open(self.zarr, group, "r+")
         width = model.config.width if hidden else model.n_features
         classes = np.asarray(model.identities)[model.classes(reader.identity)[reader.targets]]
+        molecule = reader.molecules.index[reader.targets]
         labels = {"identity": classes} | ({} if reader.types is None else {"type": reader.types})
+        labels["molecule"] = np.where(molecule >= 0, molecule.astype(str), "")
         store = Store.create(
             self.zarr, group, n_frames=len(reader), atom_index=reader.atom_index, species_names=names,
             features=width, dtype=self.config.store.dtype, frame_numbers=reader.frame_numbers, runs=reader.runs,

@@ -22,11 +22,13 @@ from cgcnn_md.readers import Reader
 from cgcnn_md.results import (
     CLUSTERS,
     COORDINATION,
+    DISPLACEMENTS,
     EFFECTIVE,
     GATES,
     MAP,
     RATES,
     RDF,
+    RESIDENCE,
     SPECTRUM,
     SURROUNDINGS,
     TRAINING,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cgcnn_md.analysis.gates import Edges
+    from cgcnn_md.analysis.mobility import Mobility
     from cgcnn_md.analysis.structure import ClusterRdf
     from cgcnn_md.analysis.surroundings import Surroundings
 
@@ -49,6 +52,8 @@ _CAPTIONS = {
     "populations": "Population of each cluster in time.",
     "coordination": "How many neighbours in direct contact the atoms of each cluster have, and of how many molecules.",
     "rdf": "What surrounds the atoms of each cluster.",
+    "displacement": "Mean square displacement of atoms while they stay in their cluster, with 95 % intervals. Along "
+    "the dotted line is diffusion; where it levels off, atoms are held.",
     **KINETIC_FIGURES,
     "gates": "What a neighbour counts for: how far the embedding of the atom moves if it does not hear it.",
     "training": "Score of every epoch; the weights of the best validation score are kept.",
@@ -56,7 +61,7 @@ _CAPTIONS = {
 # files that not every folder holds
 _DRAWN_FROM = {
     "coordination": COORDINATION, "rdf": RDF, "gates": GATES, "training": TRAINING,
-    **dict.fromkeys(KINETIC_FIGURES, RATES),
+    **dict.fromkeys(KINETIC_FIGURES, RATES), "residence": RESIDENCE, "displacement": DISPLACEMENTS,
 }  # fmt: skip
 
 
@@ -114,8 +119,11 @@ def analyse(
         _write(means, folder.path / SURROUNDINGS)
         _write(surroundings.histograms(), folder.path / COORDINATION)
     _write(clusters, folder.path / CLUSTERS)
+    moved = _mobility(folder, readers, stores, found.n_clusters, config.train.seed)
+    moves = {} if moved is None else {k: moved.words(k) for k in range(found.n_clusters)}
     (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
-    sentences = [*_summary(found, clusters, header, means, distance), *trust.sentences]
+    sentences = _summary(found, clusters, header, means, distance, moves)
+    sentences += [*([] if moved is None else moved.doubts), *trust.sentences]
     folder.note(
         summary=sentences,
         trust=trust.record(),
@@ -157,6 +165,24 @@ def _structure(
     except BadFrameError as err:
         warnings.warn(f"no pair distributions: {err}", CgcnnMdWarning, stacklevel=2)
         return None
+
+
+def _mobility(
+    folder: OutFolder, readers: Sequence[Reader], stores: Sequence[Store], n_clusters: int, seed: int
+) -> Mobility | None:
+    """Write how far atoms move while they stay in their cluster; nothing where coordinates cannot be read."""
+    from cgcnn_md.analysis.mobility import displacements
+
+    for name in (DISPLACEMENTS, "figures/displacement.png"):
+        (folder.path / name).unlink(missing_ok=True)
+    try:
+        found = displacements(zip(readers, stores), n_clusters=n_clusters, seed=seed) if readers else None
+    except BadFrameError as err:
+        warnings.warn(f"no mean square displacements: {err}", CgcnnMdWarning, stacklevel=2)
+        return None
+    if found is not None and len(found.table):
+        _write(found.table, folder.path / DISPLACEMENTS)
+    return found
 
 
 def write_gates(folder: OutFolder, edges: Edges, tell: Progress) -> None:
@@ -244,6 +270,7 @@ def _summary(
     header: dict[str, object],
     means: pd.DataFrame | None,
     distance: dict[tuple[str, str], float],
+    moves: dict[int, str],
 ) -> list[str]:
     """Say what was found, one sentence a group of atoms and one a cluster."""
     from cgcnn_md.analysis.sentences import describe
@@ -252,7 +279,7 @@ def _summary(
     for name, group in found.by_group.items():
         sentences.append(f"{name}: {group.evidence.verdict}.")
         mine = clusters[clusters.get("group", clusters["species"]) == name]
-        sentences += describe(name, mine, means, distance)
+        sentences += describe(name, mine, means, distance, moves)
         between = 100 * (1 - mine["population"].sum())
         if between >= _MENTIONED:
             sentences.append(

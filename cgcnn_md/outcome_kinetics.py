@@ -14,7 +14,7 @@ from cgcnn_md.errors import StorageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Progress
-from cgcnn_md.results import KINETICS, RATES, TRANSITIONS
+from cgcnn_md.results import DISPLACEMENTS, KINETICS, RATES, RESIDENCE, TRANSITIONS
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ FIGURES = {
     "(points), with 95 % intervals.",
     "network": "Clusters by population, and the rates between them: an arrow's time is one over its rate.",
     "lifetimes": "Mean stay in each cluster, as counted from frame to frame and by the model, with 95 % intervals.",
+    "residence": "Probability to be in the cluster later: never having left it (broken lines), or left between or not "
+    "(full lines); as counted, with 95 % intervals.",
 }
 _FEWEST_FRAMES = 20
 
@@ -54,7 +56,7 @@ def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False)
     StorageError
         If the folder cannot be written.
     """
-    stale = [KINETICS, RATES, TRANSITIONS, *(f"figures/{name}.png" for name in FIGURES)]
+    stale = [KINETICS, RATES, RESIDENCE, TRANSITIONS, *(f"figures/{name}.png" for name in FIGURES)]
     for name in stale:
         (folder.path / name).unlink(missing_ok=True)
     stores = folder.stores()
@@ -75,7 +77,7 @@ def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False)
 def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], tell: Progress) -> list[str]:
     """Find kinetics and write them; give the sentences."""
     from cgcnn_md.analysis.kinetics import find_kinetics
-    from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, transitions_table
+    from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, residence_table, transitions_table
     from cgcnn_md.analysis.kinetics_words import Clock
 
     tell.say("counting transitions between clusters")
@@ -83,6 +85,8 @@ def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], t
     config, clock = folder.config, Clock(dt)
     found = find_kinetics(used, groups, by=config.store.group_by, seed=config.train.seed)
     numbers = {group.name: plain_numbers(group, clock) for group in found}
+    for facts in numbers.values():
+        facts["mean_square_displacement"] = _displacements(folder, facts["clusters"])
     said = [sentence for facts in numbers.values() for sentence in facts["sentences"]]
     if clock.unit == "frames":
         said.append("The time between frames is not known: times of kinetics are in frames.")
@@ -92,8 +96,23 @@ def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], t
     spacing = dt if np.isfinite(dt) else None
     _dump(folder, {"frame_spacing_ps": spacing, "sentences": said, "groups": numbers})
     _write(rates_table(found, clock), folder, RATES)
+    _write(residence_table(found, clock), folder, RESIDENCE)
     _write(transitions_table(found, used), folder, TRANSITIONS)
     return said
+
+
+def _displacements(folder: OutFolder, clusters: list[int]) -> dict[str, Any]:
+    """Give the mean square displacements in Å² of some clusters, by cluster, where they are known."""
+    if not (folder.path / DISPLACEMENTS).is_file():
+        return {}
+    table = folder.result().displacements
+    names = {"lag_frames": "lag_frames", "time_ps": "lag_ps", "msd": "value", "msd_low": "low", "msd_high": "high"}
+    found = {}
+    for cluster in clusters:
+        rows = table.loc[table["cluster"] == cluster, list(names)].rename(columns=names)
+        if len(rows):
+            found[str(cluster)] = rows.astype(object).where(rows.notna(), None).to_dict("list")
+    return found
 
 
 def _groups(folder: OutFolder) -> dict[str, Ints]:

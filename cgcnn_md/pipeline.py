@@ -17,6 +17,7 @@ from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.readers import Reader, describe, open_systems
 from cgcnn_md.readers.identity import strangers
+from cgcnn_md.readers.runs import choose_runs
 from cgcnn_md.steps import announce_compiling, encode_all, trained
 
 if TYPE_CHECKING:
@@ -239,6 +240,8 @@ def dry_run(source: Source, topology: Any = None, *, config: Config | None = Non
     facts: dict[str, Any] = {}
     readers = open_systems(source, topology, config.read)
     try:
+        if config.train.validate_run:
+            choose_runs(readers, config.train.validate_run)
         visits = size = 0
         for reader in readers:
             facts[reader.name] = describe(reader, scan=False)

@@ -23,6 +23,7 @@ STORE, MAP, TRAINING, RUN = "embedding.zarr", "map.parquet", "training.csv", "ru
 CLUSTERS, COORDINATION, SURROUNDINGS = "clusters.csv", "coordination.csv", "surroundings.csv"
 RDF, SPECTRUM = "figures/rdf.csv", "figures/spectrum.csv"
 KINETICS, RATES, TRANSITIONS = "kinetics.json", "kinetics_rates.csv", "transitions.csv"
+RESIDENCE, DISPLACEMENTS = "residence.csv", "displacements.csv"
 GATES, EFFECTIVE = "figures/gates.csv", "gates.csv"
 
 
@@ -183,6 +184,16 @@ class Embedding:
         return _read_csv(self._file(TRANSITIONS, "cgcnn-md kinetics"))
 
     @cached_property
+    def residence(self) -> pd.DataFrame:
+        """Probability to be still, or again, in the cluster after a time."""
+        return _read_csv(self._file(RESIDENCE, "cgcnn-md kinetics"))
+
+    @cached_property
+    def displacements(self) -> pd.DataFrame:
+        """Mean square displacement of atoms that stay in their cluster."""
+        return _read_csv(self._file(DISPLACEMENTS, "cgcnn-md cluster"))
+
+    @cached_property
     def provenance(self) -> dict[str, Any]:
         """What ``run.json`` holds: versions, arguments, inputs, seeds, timings, summary."""
         place = self.path / RUN
@@ -327,6 +338,18 @@ class Plots:
         from cgcnn_md.plotting import plot_lifetimes
 
         return plot_lifetimes(self._result.kinetics, self._result.clusters, _canvas(ax), **options)
+
+    def residence(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw how probably atoms are still, or again, in their cluster; options of `plotting.plot_residence`."""
+        from cgcnn_md.plotting import plot_residence
+
+        return plot_residence(self._result.residence, self._result.clusters, _canvas(ax), **options)
+
+    def displacement(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
+        """Draw how far atoms move in their cluster; options of `plotting.plot_displacement`."""
+        from cgcnn_md.plotting import plot_displacement
+
+        return plot_displacement(self._result.displacements, self._result.clusters, _canvas(ax), **options)
 
 
 def _canvas(ax: Axes | FigureBase | None) -> Axes | FigureBase | None:

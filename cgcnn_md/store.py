@@ -117,7 +117,8 @@ class Store:
         frame_numbers, runs
             Number in its file and run of every frame, shape (n_frames,).
         labels
-            What else is known of every atom, by name: "identity", "type"; texts of shape (n_atoms,).
+            What else is known of every atom, by name: "identity", "type", "molecule" (a number; "" for an atom
+            alone); texts of shape (n_atoms,).
         attrs
             What else to keep: lag, dt, source, hashes. Numbers that are not finite become null.
         unit_frames
@@ -295,6 +296,16 @@ class Store:
     def identity(self) -> NDArray[np.str_]:
         """Identity class of every atom, its species where the store holds none, shape (n_atoms,)."""
         return self.groups("identity") if "identity" in self._group else self.species
+
+    @cached_property
+    def molecule(self) -> NDArray[np.int64]:
+        """Molecule of every atom, an atom alone being one, shape (n_atoms,); all are alone if none is told."""
+        alone = np.arange(self.n_atoms)
+        if "molecule" not in self._group:
+            return alone
+        names = np.asarray(self._group["molecule"][:].astype(object), dtype=np.str_)
+        _, number = np.unique(names, return_inverse=True)
+        return np.asarray(np.where(names == "", alone, self.n_atoms + number), dtype=np.int64)
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def store_of(
     labels: np.ndarray,
     *,
     species: list[str] | None = None,
+    molecules: np.ndarray | None = None,
     runs: np.ndarray | None = None,
     numbers: np.ndarray | None = None,
     dt: float | None = 2.0,
@@ -53,6 +54,7 @@ def store_of(
         features=1,
         frame_numbers=np.arange(n_frames) if numbers is None else numbers,
         runs=np.zeros(n_frames) if runs is None else runs,
+        labels=None if molecules is None else {"molecule": molecules.astype(str)},
         attrs={"dt": dt},
         unit_frames=unit,
     )

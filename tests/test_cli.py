@@ -111,7 +111,8 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         "--on-bad-frame", "skip", "-k", "12", "--cutoff", "8", "--width", "32", "--layers", "2",
         "--objective", "vicreg", "--view", "space", "--epochs", "3", "--seeds", "4",
         "--steps-per-epoch", "5", "--batch-atoms", "100",
-        "--learning-rate", "0.01", "--validation", "0.2", "--seed", "7", "--device", "cpu", "--threads", "2",
+        "--learning-rate", "0.01", "--validation", "0.2", "--validate-run", "3",
+        "--validate-run", "b.xtc", "--seed", "7", "--device", "cpu", "--threads", "2",
         "--lag", "4", "--features", "8", "--dtype", "float16", "--map-points", "50",
         "--group-by", "identity",
     )  # fmt: skip
@@ -126,7 +127,8 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         "model": {"k": 12, "cutoff": 8.0, "width": 32, "layers": 2},
         "train": {
             "objective": "vicreg", "view": "space", "lag": 4, "lag_ps": None, "epochs": 3, "steps_per_epoch": 5,
-            "batch_atoms": 100, "learning_rate": 0.01, "validation": 0.2, "seed": 7, "seeds": 4, "device": "cpu",
+            "batch_atoms": 100, "learning_rate": 0.01, "validation": 0.2, "validate_run": ["3", "b.xtc"],
+            "seed": 7, "seeds": 4, "device": "cpu",
             "threads": 2,
         },
         "store": {"features": 8, "dtype": "float16", "map_points": 50, "group_by": "identity"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from cgcnn_md.analysis.counts import choose_lags, gather_counts  # noqa: E402
 from cgcnn_md.analysis.kinetics import GroupKinetics, find_kinetics  # noqa: E402
 from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, transitions_table  # noqa: E402
 from cgcnn_md.analysis.kinetics_words import Clock, sentences  # noqa: E402
+from cgcnn_md.analysis.markov import Bootstrap  # noqa: E402
 from cgcnn_md.analysis.populations import populations  # noqa: E402
 from cgcnn_md.store import Store  # noqa: E402
 
@@ -32,7 +34,7 @@ def count(store: Store, lags: list[int], n: int = 2) -> np.ndarray:
     made = gather_counts(
         store, {"Li": np.arange(n)}, by="species", lags=np.asarray(lags), rng=np.random.default_rng(0)
     )["Li"]
-    np.testing.assert_array_equal(made.by_atoms.sum(axis=1), made.total)
+    np.testing.assert_array_equal(made.by_molecules.sum(axis=1), made.total)
     return made.total
 
 
@@ -145,6 +147,34 @@ def test_intervals_cover_as_often_as_they_say(
     assert all(0.9 <= share <= 0.99 for share in covered.values()), covered
 
 
+def test_atoms_of_a_molecule_are_drawn_together(tmp_path: Path) -> None:
+    """Ten atoms of each molecule move together: a tenth of the atoms are independent."""
+    labels = np.repeat(hops(TWO, 200, 40, np.random.default_rng(12)), 10, axis=1)
+    spread = []
+    for molecules in (np.repeat(np.arange(40), 10), None):
+        store = store_of(tmp_path / str(molecules is None), labels, molecules=molecules)
+        rng = np.random.default_rng(0)
+        made = gather_counts(store, {"Li": np.arange(2)}, by="species", lags=np.asarray([1]), rng=rng)["Li"]
+        drawn = Bootstrap([made], 5.0, rng, resamples=1000).counts(0, np.arange(2))["molecules"]
+        spread.append((drawn[:, 0, 1] / drawn[:, 0].sum(axis=-1)).std())
+    assert spread[0] / spread[1] == pytest.approx(np.sqrt(10), rel=0.25)
+
+
+@pytest.mark.slow
+def test_intervals_over_molecules_cover_as_often_as_they_say(tmp_path: Path) -> None:
+    """Ten atoms of each molecule move together, in a run that is short against their stays."""
+    rng, molecules = np.random.default_rng(12), np.repeat(np.arange(60), 10)
+    slow, hits = np.asarray([[0.98, 0.02], [0.04, 0.96]]), []
+    for trial in range(100):
+        labels = np.repeat(hops(slow, 60, 60, rng), 10, axis=1)
+        found = only(store_of(tmp_path / str(trial), labels, molecules=molecules, unit=60))
+        assert found.model is not None
+        assert found.model.pieces["molecules"] == 60
+        share = found.model.populations
+        hits.append(bool(share.low[0] <= 2 / 3 <= share.high[0]))
+    assert np.mean(hits) >= 0.9, np.mean(hits)
+
+
 def test_recrossings_are_outlived_by_the_lag_that_is_chosen(tmp_path: Path) -> None:
     """Two long-lived states whose labels flicker: short lags see the flicker."""
     rng = np.random.default_rng(7)
@@ -243,3 +273,41 @@ def test_the_census_counts_the_same_steps(tmp_path: Path) -> None:
     census, counted = take_census(store)[0], count(store, [1])[0]
     assert counted.sum(axis=1).tolist() == census.at_risk.tolist()
     assert (counted.sum(axis=1) - np.diag(counted)).tolist() == census.exits.tolist()
+
+
+def test_residence_is_what_counting_by_hand_gives(tmp_path: Path) -> None:
+    """Both correlations, over runs, units and attempts, against plain loops."""
+    labels = hops(THREE, 300, 4, np.random.default_rng(13))
+    labels[np.random.default_rng(3).random(labels.shape) < 0.1] = -1
+    runs = np.arange(300) // 110
+    found = only(store_of(tmp_path, labels, runs=runs, unit=7), 3).residence
+    filled = labels.copy()
+    for run in range(3):
+        rows = np.flatnonzero(runs == run)
+        for before, row in pairwise(rows):
+            filled[row] = np.where(filled[row] < 0, filled[before], filled[row])
+    for place, lag in enumerate(found.lags.tolist()):
+        began, still, again = np.zeros(3), np.zeros(3), np.zeros(3)
+        for run in range(3):
+            mine = filled[runs == run]
+            for start in range(len(mine) - lag):
+                for way in mine[start : start + lag + 1].T:
+                    if way[0] >= 0:
+                        began[way[0]] += 1
+                        again[way[0]] += way[-1] == way[0]
+                        still[way[0]] += (way == way[0]).all()
+        np.testing.assert_allclose(found.still.value[place], still / began)
+        np.testing.assert_allclose(found.again.value[place], again / began)
+
+
+def test_residence_times_are_those_of_the_chain(tmp_path: Path) -> None:
+    """Stays of a Markov chain are geometric; with two states one exponential takes `again` to the share."""
+    found = only(store_of(tmp_path, hops(TWO, 4000, 20, np.random.default_rng(0)))).residence
+    np.testing.assert_allclose(found.still_time, [-1 / np.log(0.95), -1 / np.log(0.8)], rtol=0.06)
+    np.testing.assert_allclose(found.again_time, -1 / np.log(0.75), rtol=0.06)
+    for estimate, truth in (
+        (found.still, np.stack([0.95**found.lags, 0.8**found.lags], axis=1)),
+        (found.again, found.share + (1 - found.share) * 0.75 ** found.lags[:, None]),
+    ):
+        covered = (estimate.low <= truth + 1e-3) & (truth - 1e-3 <= estimate.high)
+        assert covered.mean() > 0.8

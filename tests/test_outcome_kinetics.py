@@ -93,6 +93,10 @@ def test_numbers_tables_and_figures_come_from_the_folder(tmp_path: Path, transit
     assert plot.chapman_kolmogorov().get_title(loc="left") == "Li: holds"
     assert plot.network().get_title(loc="left") == "Li: rates, as times of one transition"
     assert plot.lifetimes().get_ylabel() == "mean stay (ps)"
+    assert [line.get_linestyle() for line in plot.residence().lines] == ["--", "-"] * (n + 1)
+    first = result.residence[result.residence.time_ps == 2.0]
+    np.testing.assert_allclose(first.still, first.again)
+    np.testing.assert_allclose(2.0 / (1 - first.still), facts["stay_ps"]["value"], rtol=1e-3)
     assert len(plot.network().texts) == n + min(2 * n * (n - 1) // 2, 10)
     for name in outcome_kinetics.FIGURES:
         assert save_figure(getattr(plot, name)(), tmp_path / f"{name}.png", dpi=40).stat().st_size > 1000

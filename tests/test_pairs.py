@@ -142,3 +142,15 @@ def test_blocks_of_a_jiggled_frame_share_it_until_the_next_is_taken(
     for _ in drawn.random(np.random.default_rng(1), 2):  # frames of this size are left after each step
         pass
     assert len(made) == 3
+
+
+def test_a_run_is_held_out_whole(model: Model) -> None:
+    reader = FakeReader([20, 14, 16])
+    settings = {"view": "time", "lag": 3, "batch_atoms": 120, "validation": 0.3}
+    held = [frozenset({1})]
+    drawn = PairSampler([reader], model, **settings, held_runs=held)  # type: ignore[list-item, arg-type]
+    assert [a.frame for a in drawn.held_out] == list(range(20, 31))
+    assert [a.frame for a in drawn.train] == [*range(17), *range(34, 47)]
+    reader.bad_frames = {25: "cut off"}
+    drawn = PairSampler([reader], model, **settings, held_runs=held)  # type: ignore[list-item, arg-type]
+    assert {22, 25}.isdisjoint(a.frame for a in drawn.held_out)

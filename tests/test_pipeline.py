@@ -369,3 +369,28 @@ def test_says_in_one_line_that_a_model_cannot_be_written(made: Path, tmp_path: P
     with pytest.raises(StorageError, match=r"model\.safetensors: cannot be written"):
         cgcnn_md.load_model(made).save(tmp_path / "model.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_run_that_is_held_out_is_embedded_and_said(tmp_path: Path) -> None:
+    frames = crystal(12)
+    ase.io.write(tmp_path / "top.pdb", frames[0])
+    atoms = mda.Universe(tmp_path / "top.pdb").atoms
+    paths = []
+    for run in range(3):
+        paths.append(tmp_path / f"run{run + 1}.dcd")
+        with mda.Writer(str(paths[-1]), len(atoms)) as writer:
+            for frame in frames[(0, 6, 8)[run] : (6, 8, 12)[run]]:
+                atoms.positions, atoms.dimensions = frame.positions, frame.cell.cellpar()
+                writer.write(atoms)
+    files, told = [*paths, tmp_path / "top.pdb"], Listener()
+    result = cgcnn_md.embed(files, out=tmp_path / "out", validate_run=2, lag=1, progress=told, **TINY)
+    assert "held out whole, and not trained on: run 2 (run2.dcd)" in told.lines
+    assert result.embedding.shape[:2] == (12, 32)
+    assert "Training did not see run 2 (run2.dcd): scores are of what was held out." in result.summary
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["trust"]["held_out"] == ["run 2 (run2.dcd)"]
+    with pytest.raises(UsageError, match=r"validate_run 7: no such run; choose among 1 \(run1\.dcd\), 2"):
+        cgcnn_md.embed(files, out=tmp_path / "none", validate_run=7, **TINY)
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(InputError, match=r"run 2 \(run2\.dcd\): no pair of frames 3 apart"):
+        cgcnn_md.embed(files, out=tmp_path / "short", validate_run="run2", lag=3, **TINY)

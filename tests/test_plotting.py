@@ -16,10 +16,12 @@ from matplotlib.figure import Figure
 from cgcnn_md.errors import StorageError, UsageError
 from cgcnn_md.plotting import (
     plot_coordination,
+    plot_displacement,
     plot_gates,
     plot_map,
     plot_populations,
     plot_rdf,
+    plot_residence,
     plot_spectrum,
     plot_training,
     save_figure,
@@ -100,6 +102,22 @@ def legend_of(ax: object) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
+def residence_of(clusters: pd.DataFrame) -> pd.DataFrame:
+    """Exponential decay; limits that are not known, too."""
+    table = clusters.rename(columns={"species": "group"})[["group", "cluster"]].merge(
+        pd.DataFrame({"time_ps": [1.0, 2.0, 4.0]}), how="cross"
+    )
+    still = np.exp(-table["time_ps"] / 3)
+    return table.assign(still=still, still_low=still - 0.1, still_high=np.nan, again=0.5, again_low=0.4, again_high=0.6)
+
+
+def displacements_of(clusters: pd.DataFrame) -> pd.DataFrame:
+    """Diffusion, and atoms that rest."""
+    table = clusters[["cluster", "species"]].merge(pd.DataFrame({"lag_frames": [1, 2, 4]}), how="cross")
+    msd = table["lag_frames"] * (table["cluster"] % 2).astype(float)
+    return table.assign(time_ps=table["lag_frames"] * 2.0, msd=msd, msd_low=0.8 * msd, msd_high=np.nan)
+
+
 def test_the_map_has_a_panel_per_species_and_tells_populations() -> None:
     ax = plot_map(points_of(WATER), WATER)
     panels = ax.figure.axes
@@ -136,6 +154,8 @@ def test_everything_draws_with_any_number_of_clusters(tmp_path: Path, clusters: 
         plot_rdf(rdf, clusters),
         plot_spectrum(SPECTRUM if not empty else SPECTRUM[:0]),
         plot_training(pd.DataFrame({"epoch": [], "train": [], "validation": []})),
+        plot_residence(residence_of(clusters), clusters),
+        plot_displacement(displacements_of(clusters), clusters),
     ]
     for number, ax in enumerate(axes):
         assert save_figure(ax, tmp_path / "figures" / f"{number}.png", dpi=40).stat().st_size > 1000

@@ -141,3 +141,30 @@ def test_long_runs_are_averaged(tmp_path: Path) -> None:
     assert len(series) == 100
     assert series.fraction[series.cluster == 0].mean() == pytest.approx((labels == 0).mean())
     assert series.time_ps.iloc[0] == pytest.approx(19.0)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_atoms_of_a_molecule_are_one_piece(tmp_path: Path, told: bool) -> None:
+    """Eight atoms of each molecule move together, in a run that is short against their stays."""
+    rng, molecules = np.random.default_rng(4), np.repeat(np.arange(20), 8)
+    trials, hits = 50, 0
+    for trial in range(trials):
+        labels = np.repeat(markov(20, 20, (0.01, 0.02), rng), 8, axis=1)
+        store = store_of(tmp_path / str(trial), labels, molecules=molecules if told else None, unit=20)
+        row = populations(store, n_clusters=2).iloc[0]
+        hits += row.population_low <= 2 / 3 <= row.population_high
+    assert (hits / trials >= 0.88) == told, hits
+
+
+def test_one_molecule_leaves_its_atoms_as_pieces(tmp_path: Path) -> None:
+    labels = np.tile([0, 1, 1, 1, 0, 0, 1, 0], (40, 1))  # nothing moves: blocks of time tell no doubt
+    row = populations(store_of(tmp_path, labels, molecules=np.zeros(8, dtype=int))).iloc[0]
+    assert row.population_high - row.population_low > 0.3
+
+
+def test_runs_that_differ_widen_the_interval(tmp_path: Path) -> None:
+    """Five runs, each in one state for ever."""
+    labels = np.repeat(np.asarray([0, 1, 0, 0, 1]), 40)[:, None].repeat(30, axis=1)
+    row = populations(store_of(tmp_path, labels, runs=np.arange(200) // 40)).iloc[0]
+    assert row.population_low < 0.1
+    assert row.population_high > 0.99

@@ -137,6 +137,8 @@ def test_sentences_say_it(lithium: Surroundings) -> None:
 
 def test_one_environment_is_said_by_its_neighbours(lithium: Surroundings) -> None:
     (said,) = describe("Li", table_of(2).iloc[:1], lithium.means(), lithium.distance)
+    moving = describe("Li", table_of(2).iloc[:1], lithium.means(), lithium.distance, {0: "moves 3.1 Å in 20 ps"})
+    assert moving == [said[:-1] + "; moves 3.1 Å in 20 ps."]
     assert said == "Li: surrounded by 4.0 O of PEO at 2.00 Å, of 2.0 PEO molecules."
     assert describe("Li", table_of(2).iloc[:1], None, {}) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from systems import markov, store_of
 from cgcnn_md.analysis.census import take_census
 from cgcnn_md.analysis.cluster import Evidence, SpeciesClusters
 from cgcnn_md.analysis.discover import Discovery
-from cgcnn_md.analysis.drift import drifts
+from cgcnn_md.analysis.drift import drifts, gaps
 from cgcnn_md.analysis.surrogates import Shuffles
 from cgcnn_md.analysis.trust import Trust, assess, effective_rank
 from cgcnn_md.kinetic_map import KineticMap
@@ -148,3 +149,25 @@ def test_the_section_says_all_and_escapes_it(tmp_path: Path) -> None:
     assert "<li>&lt;script&gt;</li>" in html
     assert "<td>5 of 5</td>" in html
     assert "<td>–</td>" in html  # scores are not known
+
+
+def test_runs_that_disagree_are_told(tmp_path: Path) -> None:
+    """Two runs, in each of which atoms hardly leave where they began."""
+    rng = np.random.default_rng(8)
+    labels = np.concatenate([markov(100, 50, (0.001, 0.02), rng), markov(100, 50, (0.02, 0.001), rng)])
+    trust = judged(store_of(tmp_path, labels, runs=np.arange(200) // 100))
+    (said,) = [w for w in trust.warnings if "one equilibrium" in w]
+    shares = r"0\.\d\d in run [12] and 0\.\d\d in run [12]"
+    assert re.fullmatch(rf"Li: the share of cluster \d is {shares}: runs have not come to one equilibrium", said)
+
+
+def test_runs_of_one_equilibrium_are_not_told_apart(tmp_path: Path) -> None:
+    """Fast exchange, slow exchange, and none but a few atoms."""
+    rng = np.random.default_rng(9)
+    told = 0
+    for trial in range(60):
+        leave, n_atoms = [((0.2, 0.3), 30), ((0.002, 0.004), 30), ((0.01, 0.02), 3)][trial % 3]
+        labels = np.concatenate([markov(80, n_atoms, leave, rng) for _ in range(4)])
+        (census,) = take_census(store_of(tmp_path / str(trial), labels, runs=np.arange(320) // 80), n_clusters=2)
+        told += len(list(gaps(census, "Li", np.arange(2))))
+    assert told <= 3

@@ -11,7 +11,7 @@ import numpy as np
 
 from cgcnn_md.analysis.census import Census
 from cgcnn_md.analysis.cluster import Evidence
-from cgcnn_md.analysis.drift import drifts
+from cgcnn_md.analysis.drift import drifts, gaps
 from cgcnn_md.analysis.nulls import SURROGATES
 from cgcnn_md.analysis.surrogates import Shuffles
 from cgcnn_md.frame import Ints
@@ -115,12 +115,16 @@ def of_support(name: str, cluster: int, atoms: int, total: int) -> Iterator[Caut
 
 
 def of_time(name: str, clusters: Ints, counts: Sequence[Census]) -> Iterator[Caution]:
-    """Doubt populations that drift; of each run, the one that does so most."""
+    """Doubt populations that drift, of each run the one that does so most, or differ between runs of a system."""
     for census in counts:
         for drift in drifts(census, name, clusters):
             along = f"along the run{f' in {census.name}' if census.name else ''}"
             change = f"the share of cluster {drift.cluster} drifts from {drift.early:.2f} to {drift.late:.2f} {along}"
             yield Caution(0.8, f"{name}: {change}: not in equilibrium, or slower than the run")
+        for gap in gaps(census, name, clusters):
+            where = " and ".join(f"{x:.2f} in run {run + 1}" for x, run in zip(gap.shares, gap.runs))
+            which = f"the share of cluster {gap.cluster} is {where}{f' of {census.name}' if census.name else ''}"
+            yield Caution(0.78, f"{name}: {which}: runs have not come to one equilibrium")
 
 
 def of_run(counts: Sequence[Census], starts: Sequence[float]) -> Iterator[Caution]:

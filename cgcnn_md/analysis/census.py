@@ -22,6 +22,8 @@ class Census:
         System; "" where there is only one.
     species
         Species of every atom, or a group within it, shape (n_atoms,).
+    molecule
+        Molecule of every atom, as in `Store.molecule`, shape (n_atoms,).
     frames
         Indices of the frames counted, those of done units that could be read, shape (n_done,).
     time
@@ -44,6 +46,7 @@ class Census:
 
     name: str
     species: NDArray[np.str_]
+    molecule: Ints
     frames: Ints
     time: Floats
     number: Ints
@@ -137,6 +140,7 @@ def _count(store: Store, n_clusters: int, dt: float | None, groups: NDArray[np.s
     return Census(
         name=store.name,
         species=groups,
+        molecule=store.molecule,
         frames=frames,
         time=store.time[frames],
         number=store.frame_numbers[frames].astype(np.int64),

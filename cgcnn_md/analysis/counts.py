@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.bootstrap import bodies
 from cgcnn_md.analysis.census import frames_joined
 from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
 
-_ATOM_GROUPS = 100
+_MOLECULE_GROUPS = 100
 _BLOCKS = 60
 _EXAMPLES = 20
 _CHUNK = 1_000_000  # labels counted at once
@@ -35,10 +36,12 @@ class Counts:
     ----------
     lags
         Lags in frames, shape (n_lags,).
-    by_atoms
-        Counts of groups of atoms drawn at random, shape (n_lags, n_groups, n, n).
+    by_molecules
+        Counts of groups of molecules drawn at random, an atom alone being one, shape (n_lags, n_groups, n, n).
     by_blocks
         Counts of stretches of time, by where the lag ends, shape (n_lags, n_blocks, n, n).
+    stayed_by_molecules, stayed_by_blocks
+        How many of the pairs never left the cluster between, shape (n_lags, n_groups, n) and (n_lags, n_blocks, n).
     run_of_block
         Run of every stretch, shape (n_blocks,).
     frames_of_block
@@ -49,8 +52,10 @@ class Counts:
     """
 
     lags: Ints
-    by_atoms: Ints
+    by_molecules: Ints
     by_blocks: Ints
+    stayed_by_molecules: Ints
+    stayed_by_blocks: Ints
     run_of_block: Ints
     frames_of_block: Ints
     examples: NDArray[Any]
@@ -105,7 +110,7 @@ def gather_counts(
     lags
         Lags in frames, shape (n_lags,).
     rng
-        Draws groups of atoms and examples.
+        Draws groups of molecules and examples.
 
     Returns
     -------
@@ -115,7 +120,7 @@ def gather_counts(
     labels_of = store.groups(by)
     blocks, run_of_block = _blocks(store)
     made = {
-        name: _Gatherer(np.flatnonzero(labels_of == name), clusters, lags, len(run_of_block), rng)
+        name: _Gatherer(np.flatnonzero(labels_of == name), store.molecule, clusters, lags, len(run_of_block), rng)
         for name, clusters in groups.items()
         if (labels_of == name).any()
     }
@@ -162,22 +167,31 @@ class _Gatherer:
     """Counts of one group as the frames go by."""
 
     atoms: Ints
+    molecule: Ints
     clusters: Ints
     lags: Ints
     n_blocks: int
     rng: np.random.Generator
-    by_atoms: Ints = field(init=False)
+    by_molecules: Ints = field(init=False)
     by_blocks: Ints = field(init=False)
+    stayed_by_molecules: Ints = field(init=False)
+    stayed_by_blocks: Ints = field(init=False)
     examples: NDArray[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        n, n_groups = len(self.clusters), min(len(self.atoms), _ATOM_GROUPS)
+        body = bodies(self.molecule[self.atoms])
+        n, n_bodies = len(self.clusters), int(body.max()) + 1
+        n_groups = min(n_bodies, _MOLECULE_GROUPS)
         self._known = np.full(int(self.clusters.max()) + 2, n, dtype=np.int8 if n < 127 else np.int16)
         self._known[self.clusters] = np.arange(n)  # the last place, -1, stays n: not known
-        self._base = (self.rng.permutation(len(self.atoms)) % n_groups) * (n + 1) ** 2
-        self.by_atoms = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
+        self._base = (self.rng.permutation(n_bodies) % n_groups)[body] * (n + 1) ** 2
+        self.by_molecules = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)
+        self.stayed_by_molecules = np.zeros((len(self.lags), n_groups, n), dtype=np.int64)
+        self.stayed_by_blocks = np.zeros((len(self.lags), self.n_blocks, n), dtype=np.int64)
         self.examples = np.zeros(0, dtype=_EVENT)
+        self._age = np.zeros(len(self.atoms), dtype=np.int64)  # steps that the present stay was watched
+        self._lasted = np.searchsorted(self.lags, np.arange(self.lags[-1] + 1), side="right")
         self._past = np.zeros((0, len(self.atoms)), dtype=self._known.dtype)
 
     def add(self, first: int, labels: NDArray[np.int16], block: int, *, follows: bool) -> None:
@@ -187,6 +201,7 @@ class _Gatherer:
         for start in range(0, len(labels), rows):
             new = self._known[labels[start : start + rows, self.atoms]]
             self._fill(new, past)
+            self._stay(new, past, block)
             both = np.concatenate([past, new])
             for place, lag in enumerate(self.lags.tolist()):
                 if lag < len(both):
@@ -204,15 +219,30 @@ class _Gatherer:
                 np.copyto(row, before, where=row == n)
             before = row
 
+    def _stay(self, new: NDArray[Any], past: NDArray[Any], block: int) -> None:
+        """Count stays that have lasted at least every lag when a frame is reached."""
+        n, shape = len(self.clusters), (self.by_molecules.shape[1], len(self.clusters) + 1, len(self.lags) + 1)
+        cell = self._base // (n + 1) ** 2 * shape[1]
+        found = np.zeros(shape, dtype=np.int64)
+        before = past[-1] if len(past) else None
+        for row in new:
+            self._age = np.zeros_like(self._age) if before is None else np.where(row == before, self._age + 1, 0)
+            lasted = self._lasted[np.minimum(self._age, self.lags[-1])]
+            found += np.bincount((cell + row) * shape[2] + lasted, minlength=found.size).reshape(shape)
+            before = row
+        reached = found[:, :n, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:].transpose(2, 0, 1)
+        self.stayed_by_molecules += reached
+        self.stayed_by_blocks[:, block] += reached.sum(axis=1)
+
     def _count(self, place: int, before: NDArray[Any], after: NDArray[Any], block: int) -> None:
         """Count pairs of one lag that end in one block."""
         n = len(self.clusters)
         code = before * np.int64(n + 1)
         code += after
         code += self._base
-        shape = (self.by_atoms.shape[1], n + 1, n + 1)
+        shape = (self.by_molecules.shape[1], n + 1, n + 1)
         found = np.bincount(code.ravel(), minlength=int(np.prod(shape))).reshape(shape)[:, :n, :n]
-        self.by_atoms[place] += found
+        self.by_molecules[place] += found
         self.by_blocks[place, block] += found.sum(axis=0)
 
     def _look(self, first: int, labels: NDArray[Any], offset: int) -> None:
@@ -236,4 +266,5 @@ class _Gatherer:
         held = seen > 0
         examples = np.sort(self.examples, order=["source", "target", "frame", "atom"])
         by_blocks = self.by_blocks[:, held]
-        return Counts(self.lags, self.by_atoms, by_blocks, run_of_block[held], seen[held], examples)
+        stayed = self.stayed_by_molecules, self.stayed_by_blocks[:, held]
+        return Counts(self.lags, self.by_molecules, by_blocks, *stayed, run_of_block[held], seen[held], examples)

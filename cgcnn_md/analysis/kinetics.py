@@ -18,6 +18,7 @@ from cgcnn_md.analysis.markov import (
     largest_connected,
     over,
 )
+from cgcnn_md.analysis.residence import Residence, reside
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
@@ -115,6 +116,8 @@ class GroupKinetics:
         Transitions of each system that holds it, by system.
     stays
         Mean stay in every cluster as counted from frame to frame; inf where none ended.
+    residence
+        How probably an atom is still, or again, in its cluster later.
     model
         None where fewer than two clusters were each reached from the other.
     """
@@ -123,6 +126,7 @@ class GroupKinetics:
     clusters: Ints
     counts: dict[str, Counts]
     stays: Estimate
+    residence: Residence
     model: Markov | None
 
     @property
@@ -175,20 +179,19 @@ def find_kinetics(
     for name, clusters in several.items():
         counts = {system: made[name] for system, made in gathered.items() if name in made}
         if counts:
-            stays, model = _model(list(counts.values()), rng)
-            found.append(GroupKinetics(name, clusters, counts, stays, model))
+            found.append(GroupKinetics(name, clusters, counts, *_model(list(counts.values()), rng)))
     return found
 
 
-def _model(systems: list[Counts], rng: np.random.Generator) -> tuple[Estimate, Markov | None]:
-    """Fit models at all lags and choose one; mean stays besides."""
+def _model(systems: list[Counts], rng: np.random.Generator) -> tuple[Estimate, Residence, Markov | None]:
+    """Fit models at all lags and choose one; mean stays and residence besides."""
     total = _total(systems)
     every = np.arange(total.shape[1])
     moved = bool((total[0] * (1 - np.eye(len(every), dtype=np.int64))).any())
     states = largest_connected(total[0]) if moved else every[:0]
     if len(states) < 2:
         bootstrap = Bootstrap(systems, np.inf, rng)
-        return _stays(total[0], bootstrap, every), None
+        return _stays(total[0], bootstrap, every), reside(systems, bootstrap), None
     part = total[:, states[:, None], states]
     usable = [place for place in range(len(part)) if connected(part[place])]
     lags = systems[0].lags[usable]
@@ -205,7 +208,7 @@ def _model(systems: list[Counts], rng: np.random.Generator) -> tuple[Estimate, M
     drawn = {kind: np.stack([r[kind].timescales[:, 0] for r in replicas], axis=1) for kind in bootstrap.pieces}
     chosen, level = _choose(lags, slowest, drawn, bootstrap)
     model = _describe(central, replicas, chosen, bootstrap, states=states, level=level)
-    return _stays(total[0], bootstrap, every), model
+    return _stays(total[0], bootstrap, every), reside(systems, bootstrap), model
 
 
 def _describe(

@@ -43,6 +43,13 @@ def plain_numbers(group: GroupKinetics, clock: Clock) -> dict[str, Any]:
         "active_fraction": group.active_fraction,
         f"longest_run_{unit}": group.longest_run * clock.step,
         f"stay_{unit}": _estimate(group.stays, clock.step),
+        "residence": {
+            f"lag_{unit}": _listed(group.residence.lags * clock.step),
+            "still": _estimate(group.residence.still),
+            "again": _estimate(group.residence.again),
+            f"still_time_{unit}": _listed(group.residence.still_time * clock.step),
+            f"again_time_{unit}": _listed(group.residence.again_time * clock.step),
+        },
     }
     return facts if model is None else facts | _model(model, clock)
 
@@ -114,6 +121,36 @@ def rates_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFrame:
                     float(end[i, j]) * scale for end in (estimate.low, estimate.high)
                 )
             rows.append({**row, "transitions": int(moved[source, target])})
+    return pd.DataFrame(rows)
+
+
+def residence_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFrame:
+    """Make the table of residence correlations, a row for every cluster and lag.
+
+    Parameters
+    ----------
+    groups
+        What `find_kinetics` found.
+    clock
+        The unit of times.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns group, cluster, time_ps (or time_frames), still and again, each with its limits.
+    """
+    import pandas as pd
+
+    rows = []
+    for group in groups:
+        found = group.residence
+        for k, cluster in enumerate(group.clusters.tolist()):
+            for i, lag in enumerate(found.lags.tolist()):
+                row = {"group": group.name, "cluster": cluster, f"time_{clock.unit}": lag * clock.step}
+                for name, estimate in (("still", found.still), ("again", found.again)):
+                    row |= {name: float(estimate.value[i, k])}
+                    row |= {f"{name}_{end}": float(getattr(estimate, end)[i, k]) for end in ("low", "high")}
+                rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -73,7 +73,8 @@ def sentences(group: GroupKinetics, clock: Clock) -> list[str]:
     if model is None:
         found = [_without(group, clock)]
     else:
-        found = [_slowest(group, model, clock), *_passages(group, model, clock), *_doubts(group, model, clock)]
+        found = [_slowest(group, model, clock), *_passages(group, model, clock), *_stays(group, model, clock)]
+        found += _doubts(group, model, clock)
     return [f"{group.name}: {text}." for text in [*found, *advice(group, clock)]]
 
 
@@ -162,6 +163,15 @@ def _passages(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
         limits = clock.between(time.low[i, j], time.high[i, j])
         texts.append(f"from {source} to {target} in {clock(time.value[i, j])}{limits}")
     return ["an atom gets " + ", ".join(texts) + " on average"] if texts else []
+
+
+def _stays(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
+    """Set how long atoms are seen to stay without a break beside the mean stays of the model."""
+    still, kept = group.residence.still_time, model.states.tolist()
+    known = [(k, state) for k, state in enumerate(kept) if np.isfinite(still[state])][:_MOST_PAIRS]
+    seen = [f"cluster {group.clusters[s]} for {clock(still[s])} ({clock(model.lifetimes.value[k])})" for k, s in known]
+    told = f"1/e of the atoms have never left {', '.join(seen)}; mean stays of the model in brackets"
+    return [told] if seen else []
 
 
 def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from cgcnn_md.analysis.bootstrap import enough
 from cgcnn_md.analysis.counts import Counts
 from cgcnn_md.errors import MissingExtraError
 from cgcnn_md.frame import Floats, Ints
 
 RESAMPLES = 200
 _BLOCKS = 20
-_FEWEST = 4  # pieces of a kind, unless no kind has so many
+_FEWEST = 4  # blocks of time that are left when they are made longer
 _MEMORY = 3.0  # relaxation times that a block should last
 _KEPT = 1e-3  # part of all counts in every replica, so that each stays connected
 _BOUNDED = 100.0  # a limit that many times off is none
@@ -165,9 +166,10 @@ def largest_connected(counts: Floats | Ints) -> Ints:
 
 
 class Bootstrap:
-    """Draw independent pieces again: atoms, stretches of time, and runs where there are several.
+    """Draw independent pieces again: molecules (atoms where they are alone), stretches of time, and runs.
 
-    Pieces are drawn within each system. The same draw serves every lag.
+    Pieces are drawn within each system. The same draw serves every lag. A kind with fewer than three pieces counts only
+    where none has more.
 
     Parameters
     ----------
@@ -185,32 +187,39 @@ class Bootstrap:
         self, systems: Sequence[Counts], memory: float, rng: np.random.Generator, *, resamples: int = RESAMPLES
     ) -> None:
         kinds = {
-            "atoms": [c.by_atoms for c in systems],
+            "molecules": [(c.by_molecules, c.stayed_by_molecules) for c in systems],
             "stretches of time": [_merged(c, _long_blocks(c, memory)) for c in systems],
             "runs": [_merged(c, np.unique(c.run_of_block, return_inverse=True)[1]) for c in systems],
         }
-        freedom = {kind: sum(c.shape[1] - 1 for c in counts) for kind, counts in kinds.items()}
-        enough = {kind for kind, n in freedom.items() if n >= min(_FEWEST - 1, max(1, *freedom.values()))}
-        self._freedom = {kind: freedom[kind] for kind in kinds if kind in enough}
-        self._strata: dict[str, list[tuple[Floats, Ints]]] = {}
+        freedom = {kind: sum(c.shape[1] - 1 for c, _ in counts) for kind, counts in kinds.items()}
+        least = enough(freedom.values())
+        self._freedom = {kind: n for kind, n in freedom.items() if n >= least}
+        self._strata: dict[str, list[tuple[Floats, Ints, Ints]]] = {}
         for kind in self._freedom:
-            sizes = [c.shape[1] for c in kinds[kind]]
+            sizes = [c.shape[1] for c, _ in kinds[kind]]
             weights = [rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64) for n in sizes]
-            self._strata[kind] = list(zip(weights, kinds[kind]))
+            self._strata[kind] = [(w, *counts) for w, counts in zip(weights, kinds[kind])]
 
     @property
     def pieces(self) -> dict[str, int]:
         """How many pieces of each kind there are."""
-        return {kind: sum(c.shape[1] for _, c in strata) for kind, strata in self._strata.items()}
+        return {kind: sum(c.shape[1] for _, c, _ in strata) for kind, strata in self._strata.items()}
 
     def counts(self, lag: int, states: Ints) -> dict[str, Floats]:
         """Give replicas of the counts at the lag of this index among some states, by kind, (resamples, n, n)."""
         made = {}
         for kind, strata in self._strata.items():
-            parts = [counts[lag][:, states[:, None], states].astype(np.float64) for _, counts in strata]
-            drawn = [np.tensordot((1 - _KEPT) * w + _KEPT, part, axes=1) for (w, _), part in zip(strata, parts)]
+            parts = [counts[lag][:, states[:, None], states].astype(np.float64) for _, counts, _ in strata]
+            drawn = [np.tensordot((1 - _KEPT) * w + _KEPT, part, axes=1) for (w, *_), part in zip(strata, parts)]
             made[kind] = np.sum(drawn, axis=0)
         return made
+
+    def stayed(self, lag: int) -> dict[str, Floats]:
+        """Give replicas of how many never left their cluster in the lag of this index, by kind, (resamples, n)."""
+        return {
+            kind: np.sum([((1 - _KEPT) * w + _KEPT) @ stayed[lag] for w, _, stayed in strata], axis=0)
+            for kind, strata in self._strata.items()
+        }
 
     def interval(self, value: Floats, replicas: dict[str, Floats], *, share: bool = False) -> Estimate:
         """Make 95 % intervals: of each kind of piece, and the widest of these.
@@ -276,9 +285,12 @@ def _long_blocks(counts: Counts, memory: float) -> Ints:
     return codes
 
 
-def _merged(counts: Counts, codes: Ints) -> Ints:
+def _merged(counts: Counts, codes: Ints) -> tuple[Ints, Ints]:
     """Add up the stretches that share a code."""
-    made = np.zeros((len(counts.lags), int(codes.max()) + 1, *counts.by_blocks.shape[2:]), dtype=np.int64)
+    n_lags, _, n, _ = counts.by_blocks.shape
+    made = np.zeros((n_lags, int(codes.max()) + 1, n, n), dtype=np.int64)
+    stayed = np.zeros(made.shape[:3], dtype=np.int64)
     for block, code in enumerate(codes):
         made[:, code] += counts.by_blocks[:, block]
-    return made
+        stayed[:, code] += counts.stayed_by_blocks[:, block]
+    return made, stayed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.analysis.bootstrap import Units, grouped, interval
+from cgcnn_md.analysis.bootstrap import Units, bodies, grouped, interval, joined
 from cgcnn_md.analysis.census import Census, take_census
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
@@ -25,11 +25,11 @@ def populations(
 ) -> pd.DataFrame:
     r"""Give the population of every cluster with a 95 % interval, and its mean lifetime.
 
-    The population is the share of the species' atom-frames that carry the label. Its interval comes from two
-    bootstraps, one over blocks of time (all atoms of a block together; blocks last at least two lifetimes
-    where the trajectory is long enough, and never cross runs) and one over atoms (all frames of an atom
-    together); the wider one, whose units are the coarser, is reported, widened by Student's t for the number
-    of units.
+    The population is the share of the species' atom-frames that carry the label. Its interval comes from
+    bootstraps over blocks of time (all atoms of a block together; blocks last at least two lifetimes where the
+    trajectory is long enough, and never cross runs), over molecules (all frames of all its atoms together; an
+    atom that is in none is one), and over runs where there are three or more; the widest, whose units are the
+    coarsest, is reported, widened by Student's t for the number of units.
 
     The mean lifetime is the maximum-likelihood estimate for exponential stays that may be cut off by the ends
     of the trajectory, :math:`\tau = T / n`, with :math:`T` the time that atoms were watched in the cluster
@@ -165,21 +165,22 @@ def _shares(
 ) -> tuple[Floats, Floats, Floats]:
     """Give the population of some clusters of one species, with the limits of its interval."""
     here = [c for c in counts if species in c.species_names and len(c.frames)]
-    by_atom = [grouped(_atom_units(c, species, clusters), rng) for c in here]
-    by_time = [_time_units(c, species, clusters) for c in here]
-    share = _ratio(sum(n.sum(axis=0) for n, _ in by_atom), sum(d.sum() for _, d in by_atom))
-    low, high = interval([by_atom, by_time], share, rng)
+    by_molecule = [grouped(_molecule_units(c, species, clusters), rng) for c in here]
+    by_time, by_run = zip(*(_time_units(c, species, clusters) for c in here))
+    share = _ratio(sum(n.sum(axis=0) for n, _ in by_molecule), sum(d.sum() for _, d in by_molecule))
+    low, high = interval([by_molecule, list(by_time), list(by_run)], share, rng)
     return share, np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
-def _atom_units(census: Census, species: str, clusters: Ints) -> Units:
-    """Every atom is a unit."""
+def _molecule_units(census: Census, species: str, clusters: Ints) -> Units:
+    """Every molecule is a unit: atoms of one move together."""
     mine = census.species == species
-    return census.by_atom[mine][:, clusters].astype(np.float64), np.full(int(mine.sum()), len(census.frames), float)
+    atoms = census.by_atom[mine][:, clusters].astype(np.float64), np.full(int(mine.sum()), len(census.frames), float)
+    return joined(atoms, bodies(census.molecule[mine]))
 
 
-def _time_units(census: Census, species: str, clusters: Ints) -> Units:
-    """Blocks of time are units: long against the lifetimes if enough remain, never across runs."""
+def _time_units(census: Census, species: str, clusters: Ints) -> tuple[Units, Units]:
+    """Make units of blocks of time, long against the lifetimes if enough remain, and of the runs that they are of."""
     n = len(census.frames)
     with np.errstate(divide="ignore", invalid="ignore"):
         stay = census.at_risk[clusters] / census.exits[clusters]
@@ -195,7 +196,8 @@ def _time_units(census: Census, species: str, clusters: Ints) -> Units:
     ]
     atoms = int((census.species == species).sum())
     numerator = np.stack([rows[block].sum(axis=0) for block in blocks]).astype(np.float64)
-    return numerator, np.asarray([len(block) * atoms for block in blocks], dtype=np.float64)
+    units = numerator, np.asarray([len(block) * atoms for block in blocks], dtype=np.float64)
+    return units, joined(units, np.asarray([census.run[block[0]] for block in blocks]))
 
 
 def _ratio(top: Floats | int, bottom: float) -> Floats:

@@ -51,6 +51,16 @@ class LabelledFrame:
         pairs = [divmod(int(c), len(held.names) + 1) for c in found]
         return [self.species[s] + (f" of {held.names[m - 1]}" if m else "") for s, m in pairs], inverse
 
+    def body(self, atoms: Ints) -> Ints:
+        """Give a number to the independent body, see `bootstrap.bodies`, of each of some atoms of one species."""
+        from cgcnn_md.analysis.bootstrap import bodies
+
+        if self.molecules is None:
+            return atoms
+        alike = np.flatnonzero(self.frame.species == self.frame.species[atoms[0]])
+        index = self.molecules.index[alike]
+        return bodies(np.where(index >= 0, len(self.frame) + index, alike))[np.searchsorted(alike, atoms)]
+
     def around(self, most: int, reach: float, rng: np.random.Generator) -> Iterator[tuple[Ints, Ints, Ints, Floats]]:
         """Draw atoms of every cluster that the frame holds, and list what is within reach of them.
 

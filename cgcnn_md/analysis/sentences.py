@@ -20,8 +20,9 @@ _MOST = 2  # numbers named that tell clusters apart
 
 
 def describe(
-    group: str, clusters: pd.DataFrame, means: pd.DataFrame | None, distance: Mapping[tuple[str, str], float]
-) -> list[str]:
+    group: str, clusters: pd.DataFrame, means: pd.DataFrame | None, distance: Mapping[tuple[str, str], float],
+    moves: Mapping[int, str] | None = None,
+) -> list[str]:  # fmt: skip
     """Say of every cluster of a group how many atoms it holds, what they are bound by and how long they stay.
 
     Parameters
@@ -34,6 +35,8 @@ def describe(
         What `Surroundings.means` gives; None where coordinates could not be read.
     distance
         First peak in Å of every (species, kind of neighbour).
+    moves
+        How far atoms move, in words, by cluster.
 
     Returns
     -------
@@ -42,10 +45,12 @@ def describe(
     """
     mine = None if means is None else means[means["cluster"].isin(clusters["cluster"])]
     if len(clusters) == 1:
-        bound = _bound_by(clusters.to_dict("records")[0], mine, distance)
+        row = clusters.to_dict("records")[0]
+        bound = _bound_by(row, mine, distance) + _moves(row, moves)
         return [f"{group}: {bound.removeprefix('; ')}."] if bound else []
     sentences = [
-        f"{group} cluster {row['cluster']}: {_share(row, group)}{_bound_by(row, mine, distance)}{_stay(row)}."
+        f"{group} cluster {row['cluster']}: {_share(row, group)}{_bound_by(row, mine, distance)}"
+        f"{_moves(row, moves)}{_stay(row)}."
         for row in clusters.to_dict("records")
     ]
     if mine is not None and len(mine) and len(clusters) > 1:
@@ -58,6 +63,12 @@ def _share(row: Mapping[Any, Any], group: str) -> str:
     text = f"{100 * row['population']:.3g} % of the {group} atoms"
     low, high = 100 * row["population_low"], 100 * row["population_high"]
     return text + (f" (95 % interval {low:.3g} to {high:.3g} %)" if np.isfinite(low + high) else "")
+
+
+def _moves(row: Mapping[Any, Any], moves: Mapping[int, str] | None) -> str:
+    """Say how far atoms move while they stay."""
+    text = (moves or {}).get(row["cluster"], "")
+    return f"; {text}" if text else ""
 
 
 def _stay(row: Mapping[Any, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from cgcnn_md.analysis.bond_order import ORDERS, bond_order
-from cgcnn_md.analysis.bootstrap import Units, grouped, interval
+from cgcnn_md.analysis.bootstrap import Units, grouped, interval, joined
 from cgcnn_md.analysis.contacts import bound
 from cgcnn_md.analysis.samples import LabelledFrame
 from cgcnn_md.analysis.structure import ClusterRdf
@@ -58,8 +58,8 @@ class Surroundings:
     ----------
     quantities
         What the columns of `values` are.
-    cluster, system, block, atom
-        Cluster, system, block of time and atom of every row, shape (n,).
+    cluster, system, block, run, body
+        Cluster, system, block of time, run and independent body (molecule, or atom alone) of every row, shape (n,).
     values
         One row an atom in a frame; nan where the quantity is not defined for its species.
     species
@@ -72,13 +72,14 @@ class Surroundings:
     cluster: Ints
     system: Ints
     block: Ints
-    atom: Ints
+    run: Ints
+    body: Ints
     values: Floats
     species: dict[int, str]
     distance: dict[tuple[str, str], float]
 
     def means(self, seed: int = 0) -> pd.DataFrame:
-        """Give means with 95 % intervals over blocks of time or atoms, whichever are wider.
+        """Give means with 95 % intervals over blocks of time, molecules or runs, whichever are widest.
 
         Returns
         -------
@@ -94,7 +95,7 @@ class Surroundings:
             defined = np.flatnonzero(np.isfinite(self.values[mine[0]]))
             values = self.values[mine][:, defined]
             mean = values.mean(axis=0)
-            ways = [self._units(mine, values, unit, rng) for unit in (self.atom, self.block)]
+            ways = [self._units(mine, values, unit, rng) for unit in (self.body, self.block, self.run)]
             low, high = interval(ways, mean, rng)
             spread = values.std(axis=0)
             rows += [
@@ -108,10 +109,8 @@ class Surroundings:
         systems = []
         for system in np.unique(self.system[mine]):
             here = self.system[mine] == system
-            _, code, size = np.unique(unit[mine][here], return_inverse=True, return_counts=True)
-            sums = np.zeros((len(size), values.shape[1]))
-            np.add.at(sums, code, values[here])
-            systems.append(grouped((sums, size.astype(np.float64)), rng))
+            rows = values[here], np.ones(int(here.sum()))
+            systems.append(grouped(joined(rows, unit[mine][here]), rng))
         return systems
 
     def histograms(self) -> pd.DataFrame:
@@ -179,7 +178,7 @@ class _Counter:
     ) -> None:  # fmt: skip
         self.cutoff, self.telling, self.radius, self.centres, self.rng = cutoff, telling, radius, centres, rng
         self.reach = max([*cutoff.values(), *(r for _, r in telling.values()), np.nan_to_num(radius)], default=0.0)
-        self.rows: list[tuple[int, int, int, Ints, dict[Quantity, Floats]]] = []
+        self.rows: list[tuple[int, int, int, int, Ints, dict[Quantity, Floats]]] = []
         self.species: dict[int, str] = {}
         self.blocks: list[Ints] = []
         self.system = self.frame = 0
@@ -198,7 +197,7 @@ class _Counter:
             cluster = int(sample.labels[mine[0]])
             self.species[cluster] = sample.species[int(sample.frame.species[mine[0]])]
             found = self._numbers(sample, self.species[cluster], mine, row, other, np.linalg.norm(vector, axis=1))
-            self.rows.append((cluster, self.system, self.frame, mine, found))
+            self.rows.append((cluster, self.system, self.frame, sample.frame.run, sample.body(mine), found))
         self.frame += 1
 
     def _numbers(
@@ -237,25 +236,25 @@ class _Counter:
         found = {quantity for *_, numbers in self.rows for quantity in numbers}
         quantities = tuple(sorted(found, key=lambda quantity: (order.index(quantity.role), quantity.name)))
         place = {quantity: column for column, quantity in enumerate(quantities)}
-        sizes = [len(mine) for _, _, _, mine, _ in self.rows]
+        sizes = [len(body) for *_, body, _ in self.rows]
         values = np.full((sum(sizes), len(quantities)), np.nan)
         of_species: dict[str, set[Quantity]] = {}
         for cluster, *_, numbers in self.rows:
             of_species.setdefault(self.species[cluster], set()).update(q for q in numbers if q.counted)
         start = 0
-        for cluster, _, _, mine, numbers in self.rows:
-            rows = slice(start, start + len(mine))
-            start += len(mine)
+        for (cluster, *_, numbers), size in zip(self.rows, sizes):
+            rows = slice(start, start + size)
+            start += size
             # what a system lacks altogether is not around its atoms
             values[rows, [place[quantity] for quantity in of_species[self.species[cluster]]]] = 0
             for quantity, value in numbers.items():
                 values[rows, place[quantity]] = value
-        blocks = [self.blocks[system][frame] for _, system, frame, _, _ in self.rows]
-        columns = [np.repeat(np.array(c, dtype=np.int64), sizes) for c in
-                   ([row[0] for row in self.rows], [row[1] for row in self.rows], blocks)]  # fmt: skip
-        atom = np.concatenate([np.zeros(0, dtype=np.int64), *(row[3] for row in self.rows)])
+        blocks = [self.blocks[system][frame] for _, system, frame, *_ in self.rows]
+        heads = [(row[0], row[1], block, row[3]) for row, block in zip(self.rows, blocks)]
+        cluster, system, block, run = np.repeat(np.array(heads, dtype=np.int64).reshape(-1, 4), sizes, axis=0).T
+        body = np.concatenate([np.zeros(0, dtype=np.int64), *(row[4] for row in self.rows)])
         species = dict(sorted(self.species.items()))
-        return Surroundings(quantities, columns[0], columns[1], columns[2], atom, values, species, distance)
+        return Surroundings(quantities, cluster, system, block, run, body, values, species, distance)
 
 
 def _molecules(sample: LabelledFrame, mine: Ints, row: Ints, other: Ints) -> dict[Quantity, Ints]:

@@ -85,6 +85,8 @@ class Trust:
         From each cluster to each other.
     starts
         Held-out score of each start of training; empty for a single one.
+    held_out
+        Runs that were held out whole; empty where ends of runs were.
     warnings
         What speaks against the result, the gravest first.
     """
@@ -93,12 +95,18 @@ class Trust:
     clusters: list[Support]
     transitions: list[list[int]]
     starts: list[float]
+    held_out: list[str]
     warnings: list[str]
 
     @property
     def sentences(self) -> list[str]:
-        """The gravest warnings as sentences."""
-        return [f"Caution: {warning}." for warning in self.warnings[:SHOWN]]
+        """What was held out whole, and the gravest warnings."""
+        held = (
+            [f"Training did not see {', '.join(self.held_out)}: scores are of what was held out."]
+            if self.held_out
+            else []
+        )
+        return held + [f"Caution: {warning}." for warning in self.warnings[:SHOWN]]
 
     def record(self) -> dict[str, Any]:
         """Give plain values."""
@@ -131,7 +139,8 @@ def assess(
     maps
         Kinetic map of each species.
     provenance
-        How the model was made: `scores` and `agreement` of each species, and scores of several `starts`.
+        How the model was made: `scores` and `agreement` of each species, scores of several `starts`,
+        and `held_out_runs`.
     """
     scores, starts = provenance.get("scores", {}), list(provenance.get("starts", []))
     agreement = provenance.get("agreement", {})
@@ -148,8 +157,9 @@ def assess(
             )
         )  # fmt: skip
     clusters = [s for name in found.by_group for s in _support(name, _clusters(found, name), counts, transitions)]
+    held_out = [str(run) for run in provenance.get("held_out_runs", [])]
     warnings = [c.words for c in sorted(_cautions(found, counts, groups, clusters, transitions, starts))]
-    return Trust(groups, clusters, transitions.tolist(), starts, warnings)
+    return Trust(groups, clusters, transitions.tolist(), starts, held_out, warnings)
 
 
 def _cautions(

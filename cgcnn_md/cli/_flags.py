@@ -79,6 +79,12 @@ FLAGS: dict[str, Flag] = {
     "batch_atoms": Flag(("--batch-atoms",), TRAINING, "Atoms in one view of a batch."),
     "learning_rate": Flag(("--learning-rate",), TRAINING, "Peak of the cosine schedule."),
     "validation": Flag(("--validation",), TRAINING, "Share of the frames that is held out, in contiguous blocks."),
+    "validate_run": Flag(
+        ("--validate-run",),
+        TRAINING,
+        "Hold out this run whole, in place of ends of each: number of the file in its system, from 1, or its name; may "
+        "be given several times.",
+    ),
     "seed": Flag(("--seed",), TRAINING, "Seed of weights, sampling, clusters and map."),
     "seeds": Flag(("--seeds",), TRAINING, "Starts that are tried for two epochs; the best on held-out time goes on."),
     # machine

@@ -110,6 +110,8 @@ def to_config(values: dict[str, Any]) -> Config:
     values = dict(values)
     if values.get("lag") is not None:
         values.update(parse_lag(values["lag"]))
+    if "validate_run" in values:
+        values["validate_run"] = values["validate_run"] or None
     if "features" in values:
         values["features"] = parse_features(values["features"])
     if values.get("type_map") is not None:

@@ -7,6 +7,7 @@ from cgcnn_md.plotting.maps import plot_map
 from cgcnn_md.plotting.network import plot_network
 from cgcnn_md.plotting.populations import plot_populations
 from cgcnn_md.plotting.rdf import plot_rdf
+from cgcnn_md.plotting.residence import plot_displacement, plot_residence
 from cgcnn_md.plotting.spectrum import plot_spectrum
 from cgcnn_md.plotting.style import save_figure
 from cgcnn_md.plotting.training import plot_training
@@ -14,12 +15,14 @@ from cgcnn_md.plotting.training import plot_training
 __all__ = [
     "plot_chapman_kolmogorov",
     "plot_coordination",
+    "plot_displacement",
     "plot_gates",
     "plot_lifetimes",
     "plot_map",
     "plot_network",
     "plot_populations",
     "plot_rdf",
+    "plot_residence",
     "plot_spectrum",
     "plot_timescales",
     "plot_training",

@@ -102,12 +102,12 @@ def _timescales(ax: Axes, name: str, facts: dict[str, Any]) -> None:
     ax.set_xlim(float(edge[0]), float(edge[1]))
     ax.set_ylim(bottom, 3 * top)
     state = "level" if facts["timescales_level_off"] else "never level"
-    _plain_numbers(ax.xaxis)
-    _plain_numbers(ax.yaxis)
+    plain_numbers(ax.xaxis)
+    plain_numbers(ax.yaxis)
     dress(ax, title=f"{name}: lag {chosen:.3g} {unit}, {state}", x=f"lag ({unit})", y=f"relaxation time ({unit})")
 
 
-def _plain_numbers(axis: Axis) -> None:
+def plain_numbers(axis: Axis) -> None:
     """Write the numbers of a logarithmic axis in full."""
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < _FEW_DECADES else (1,)))
@@ -218,6 +218,6 @@ def _lifetimes(ax: Axes, name: str, facts: dict[str, Any], clusters: pd.DataFram
     ax.set_xlim(-0.6, len(every) - 0.4)
     bottom, top = ax.get_ylim()
     ax.set_ylim(bottom / 1.2, top * 1.2)
-    _plain_numbers(ax.yaxis)
+    plain_numbers(ax.yaxis)
     dress(ax, title=name, x="cluster", y=f"mean stay ({unit})")
     legend_beside(ax, handles, ["counted frame by frame", f"model, lag {float(facts[f'lag_{unit}']):.3g} {unit}"])

@@ -89,6 +89,8 @@ class Reader:
         Topology index of every atom of a frame.
     runs, frame_numbers : numpy.ndarray
         Run and number in its file of every frame.
+    run_names : sequence of str
+        File of every run, or what to call it.
     dt : float
         Time in ps between frames that follow each other; nan if unknown.
     bad_frames : dict of int to str
@@ -119,6 +121,7 @@ class Reader:
         self.names, self.resnames, self.resids = layout.names, layout.resnames, layout.resids
         self.types = layout.types
         self.runs, self.frame_numbers = timeline.runs, timeline.numbers
+        self.run_names = tuple(decoder.paths)
         self.dt = timeline.dt
         self.identity = identity
         self.molecules = molecules

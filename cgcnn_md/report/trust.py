@@ -42,6 +42,7 @@ def trust_section(trust: Mapping[str, Any]) -> str:
         ],
     )
     warnings = "".join(f"<li>{escape(line)}</li>" for line in trust["warnings"])
+    held = ", ".join(trust.get("held_out", []))  # older records have none
     starts = ", ".join(f"{score:.3g}" for score in trust["starts"])
     return (
         "<h2>Can this be trusted?</h2>"
@@ -51,7 +52,9 @@ def trust_section(trust: Mapping[str, Any]) -> str:
         "untrained and the trained encoder. Effective rank: how many coordinates share it. Starts agree: share of the "
         "slow coordinates that another start of training leads to as well. Halves agree: adjusted Rand "
         "index of clusters found on alternate stretches of the time. Surrogates: how many data sets with the same "
-        "covariance and no structure gave one cluster.</p>"
+        "covariance and no structure gave one cluster."
+        + (f" Training did not see {escape(held)}." if held else "")
+        + "</p>"
         + clusters
         + '<p class="note">Frames and atoms that show the cluster, and how often an atom was seen to enter or leave it.'
         + (f" Held-out scores of the starts of training: {escape(starts)}." if starts else "")

@@ -16,6 +16,7 @@ from cgcnn_md.kernels.threads import one_blas_thread
 from cgcnn_md.nn import Model
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
+from cgcnn_md.readers.runs import Runs, choose_runs, run_titles
 from cgcnn_md.training.moments import choose_lag, fit_maps
 from cgcnn_md.training.pairs import PairSampler
 from cgcnn_md.training.records import EpochRecord
@@ -82,7 +83,9 @@ def common_dt(readers: Sequence[Reader]) -> float:
     return dt if all(np.isclose(r.dt, dt, rtol=1e-3) for r in readers) else float("nan")
 
 
-def resolve_lag(readers: Sequence[Reader], model: Model, config: Config, say: Callable[[str], None]) -> int:
+def resolve_lag(
+    readers: Sequence[Reader], model: Model, config: Config, say: Callable[[str], None], held_runs: Runs | None = None
+) -> int:
     """Choose the lag in frames: what is asked for in frames or ps, or what the data resolve."""
     train = config.train
     dt = common_dt(readers)
@@ -100,7 +103,9 @@ def resolve_lag(readers: Sequence[Reader], model: Model, config: Config, say: Ca
     elif train.lag is not None:
         lag = train.lag
     else:
-        lag = choose_lag(readers, model, batch_atoms=train.batch_atoms, validation=train.validation)
+        lag = choose_lag(
+            readers, model, batch_atoms=train.batch_atoms, validation=train.validation, held_runs=held_runs
+        )
         say(f"lag {lag} frames" + (f" ({lag * dt:g} ps)" if dt > 0 else "") + ", chosen from the data")
     longest = max(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
     if not 1 <= lag < longest:
@@ -138,18 +143,25 @@ def train_model(
     model.encoder.to(resolve_device(settings.device))
     views = resolve_views(readers, settings.view)
     model.view = "+".join(views)
-    model.lag = resolve_lag(readers, model, config, progress.say) if "time" in views else 1
+    held_runs = choose_runs(readers, settings.validate_run) if settings.validate_run else None
+    titles = run_titles(readers, held_runs) if held_runs else []
+    if titles:
+        progress.say(f"held out whole, and not trained on: {', '.join(titles)}")
+    model.lag = resolve_lag(readers, model, config, progress.say, held_runs) if "time" in views else 1
     model.dt = common_dt(readers)
     samplers = [
         PairSampler(
             readers, model, view=view, lag=model.lag, batch_atoms=settings.batch_atoms,
-            validation=settings.validation,
+            validation=settings.validation, held_runs=held_runs,
         )
         for view in views
     ]  # fmt: skip
     sampler = samplers[0]
     if not sampler.train:
         msg = f"no pair of frames {model.lag} apart in any run; give a shorter lag, or view 'space'"
+        raise InputError(msg)
+    if titles and not sampler.held_out:
+        msg = f"{', '.join(titles)}: no pair of frames {model.lag} apart; hold out a longer run, or give a shorter lag"
         raise InputError(msg)
     if not sampler.held_out:
         progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
@@ -158,6 +170,7 @@ def train_model(
     trainer = Trainer(model, samplers, settings, progress, folder)
     records = trainer.run() if settings.epochs else []
     model.maps = fit_maps(model, sampler, n)
+    model.provenance["held_out_runs"] = titles
     model.provenance |= {"starts": [round(s, 4) for s in trainer.scores], "agreement": trainer.agreement()}
     model.provenance["scores"] = {
         name: {"trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4)}

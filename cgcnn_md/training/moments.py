@@ -10,6 +10,7 @@ import torch
 from cgcnn_md.kinetic_map import KineticMap, LaggedMoments, fit_kinetic_map
 from cgcnn_md.nn import Model
 from cgcnn_md.readers import Reader
+from cgcnn_md.readers.runs import Runs
 from cgcnn_md.training.pairs import PairBatch, PairSampler
 
 _MAP_NODES = 200_000
@@ -51,7 +52,9 @@ def fit_maps(model: Model, sampler: PairSampler, n: int, *, max_nodes: int = _MA
     return {name: fit_kinetic_map(train.get(name, none), held.get(name, none), n) for name in model.species}
 
 
-def choose_lag(readers: Sequence[Reader], model: Model, *, batch_atoms: int, validation: float) -> int:
+def choose_lag(
+    readers: Sequence[Reader], model: Model, *, batch_atoms: int, validation: float, held_runs: Runs | None = None
+) -> int:
     """Find the shortest lag at which the slowest coordinate of the untrained encoder is resolved.
 
     Its implied timescale grows with the lag while fast motion is mixed in, and levels off when it is not. Where it
@@ -64,7 +67,9 @@ def choose_lag(readers: Sequence[Reader], model: Model, *, batch_atoms: int, val
     lags = lags[: len(lags) // 2 + 1]
     previous = None
     for lag in lags:
-        sampler = PairSampler(readers, model, view="time", lag=lag, batch_atoms=batch_atoms, validation=validation)
+        sampler = PairSampler(
+            readers, model, view="time", lag=lag, batch_atoms=batch_atoms, validation=validation, held_runs=held_runs
+        )
         maps = fit_maps(model, sampler, 1, max_nodes=_LAG_NODES)
         slowest = max(float(np.nan_to_num(m.timescale(lag)[0])) for m in maps.values())
         if previous is not None and slowest < _LEVEL * previous:

@@ -15,6 +15,7 @@ from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives.views import jiggled, like_neighbours
 from cgcnn_md.readers import Reader
+from cgcnn_md.readers.runs import Runs
 
 _CACHE_BYTES = 400_000_000
 _NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its budget
@@ -80,10 +81,13 @@ class PairSampler:
         Budget of target atoms in a batch.
     validation
         Share of each run that is held out: the ends of up to three stretches of it.
+    held_runs
+        Runs of every system that are held out whole, in place of these ends; None for none.
     """
 
     def __init__(
-        self, readers: Sequence[Reader], model: Model, *, view: str, lag: int, batch_atoms: int, validation: float
+        self, readers: Sequence[Reader], model: Model, *, view: str, lag: int, batch_atoms: int, validation: float,
+        held_runs: Runs | None = None,
     ) -> None:  # fmt: skip
         self.readers, self.model, self.view, self.lag = readers, model, view, lag
         self.batch_atoms = batch_atoms
@@ -93,14 +97,14 @@ class PairSampler:
         self._cached = 0
         self._binned: OrderedDict[tuple[int, int], CellList] = OrderedDict()
         self._moved: OrderedDict[Anchor, CellList] = OrderedDict()
-        self.train, self.held_out = self._split(validation)
+        self.train, self.held_out = self._split(validation, held_runs)
         self.block = max(batch_atoms // len(readers), 500)
         self.pieces = 1
         self._per_batch: int | None = None
         if not self.whole_frames:
             self._cut_up()
 
-    def _split(self, validation: float) -> tuple[list[Anchor], list[Anchor]]:
+    def _split(self, validation: float, held_runs: Runs | None) -> tuple[list[Anchor], list[Anchor]]:
         reach = self.lag if self.view == "time" else 0
         train: list[Anchor] = []
         held: list[Anchor] = []
@@ -108,6 +112,10 @@ class PairSampler:
             bad = set(reader.bad_frames)
             for run in np.unique(reader.runs):
                 frames = np.flatnonzero(reader.runs == run)
+                if held_runs is not None:
+                    side = held if int(run) in held_runs[s] else train
+                    side += self._anchors(s, frames[: max(len(frames) - reach, 0)], bad)
+                    continue
                 stretches = int(np.clip(len(frames) // (_STRETCH * max(reach, 1)), 1, _MOST_STRETCHES))
                 for stretch in np.array_split(frames, stretches):
                     border = len(stretch) - round(validation * len(stretch))
@@ -119,8 +127,13 @@ class PairSampler:
                             (train, stretch[: border - reach]), (held, stretch[border : len(stretch) - reach])
                         ]  # fmt: skip
                     for anchors, block in parts:
-                        anchors += [Anchor(s, int(f)) for f in block if not {int(f), int(f) + reach} & bad]
+                        anchors += self._anchors(s, block, bad)
         return train, held
+
+    def _anchors(self, system: int, frames: Ints, bad: set[int]) -> list[Anchor]:
+        """Make anchors of frames both of whose ends can be read."""
+        reach = self.lag if self.view == "time" else 0
+        return [Anchor(system, int(f)) for f in frames if not {int(f), int(f) + reach} & bad]
 
     @property
     def whole_frames(self) -> bool:
