@@ -81,7 +81,8 @@ def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], t
     tell.say("counting transitions between clusters")
     dt, used = _one_spacing(stores)
     config, clock = folder.config, Clock(dt)
-    found = find_kinetics(used, groups, by=config.store.group_by, seed=config.train.seed)
+    soft = bool(folder.record.get("states"))
+    found = find_kinetics(used, groups, by=config.store.group_by, soft=soft, seed=config.train.seed)
     numbers = {group.name: plain_numbers(group, clock) for group in found}
     said = [sentence for facts in numbers.values() for sentence in facts["sentences"]]
     if clock.unit == "frames":

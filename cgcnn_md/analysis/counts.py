@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.census import frames_joined
-from cgcnn_md.frame import Ints
+from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
-_ATOM_GROUPS = 100
+ATOM_GROUPS = 100
 _BLOCKS = 60
 _EXAMPLES = 20
 _CHUNK = 1_000_000  # labels counted at once
@@ -21,6 +21,7 @@ _MEMORY = 256e6  # bytes of labels kept to look back
 _SHARE = 4  # the longest lag is this part of the longest run
 
 _EVENT = [("key", "f8"), ("frame", "i8"), ("atom", "i8"), ("source", "i8"), ("target", "i8")]
+NO_EXAMPLES: NDArray[Any] = np.zeros(0, dtype=_EVENT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +50,14 @@ class Counts:
     """
 
     lags: Ints
-    by_atoms: Ints
-    by_blocks: Ints
+    by_atoms: Ints | Floats
+    by_blocks: Ints | Floats
     run_of_block: Ints
     frames_of_block: Ints
     examples: NDArray[Any]
 
     @property
-    def total(self) -> Ints:
+    def total(self) -> Ints | Floats:
         """Counts of all atoms and times, shape (n_lags, n, n)."""
         return np.asarray(self.by_blocks.sum(axis=1))
 
@@ -113,7 +114,7 @@ def gather_counts(
         Counts of each group that the system holds.
     """
     labels_of = store.groups(by)
-    blocks, run_of_block = _blocks(store)
+    blocks, run_of_block = cut_into_blocks(store)
     made = {
         name: _Gatherer(np.flatnonzero(labels_of == name), clusters, lags, len(run_of_block), rng)
         for name, clusters in groups.items()
@@ -127,7 +128,7 @@ def gather_counts(
     return {name: gatherer.result(run_of_block, seen) for name, gatherer in made.items()}
 
 
-def _blocks(store: Store) -> tuple[Ints, Ints]:
+def cut_into_blocks(store: Store) -> tuple[Ints, Ints]:
     """Cut every run into stretches: the stretch of every frame, and the run of every stretch."""
     blocks = np.zeros(store.n_frames, dtype=np.int64)
     run_of_block: list[int] = []
@@ -171,13 +172,13 @@ class _Gatherer:
     examples: NDArray[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        n, n_groups = len(self.clusters), min(len(self.atoms), _ATOM_GROUPS)
+        n, n_groups = len(self.clusters), min(len(self.atoms), ATOM_GROUPS)
         self._known = np.full(int(self.clusters.max()) + 2, n, dtype=np.int8 if n < 127 else np.int16)
         self._known[self.clusters] = np.arange(n)  # the last place, -1, stays n: not known
         self._base = (self.rng.permutation(len(self.atoms)) % n_groups) * (n + 1) ** 2
         self.by_atoms = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)
-        self.examples = np.zeros(0, dtype=_EVENT)
+        self.examples = NO_EXAMPLES
         self._past = np.zeros((0, len(self.atoms)), dtype=self._known.dtype)
 
     def add(self, first: int, labels: NDArray[np.int16], block: int, *, follows: bool) -> None:

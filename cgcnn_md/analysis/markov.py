@@ -133,7 +133,7 @@ def fit(counts: Floats, lag: int) -> Chains:
     Parameters
     ----------
     counts
-        Connected counts, shape (n, n) or (n_replicas, n, n).
+        Connected counts, shape (n, n) or (n_replicas, n, n); those below 0, which soft states may have, are 0.
     lag
         Their lag in frames.
 
@@ -143,7 +143,7 @@ def fit(counts: Floats, lag: int) -> Chains:
         One model, or as many as there are matrices.
     """
     tools = estimation()
-    stack = counts.reshape(-1, *counts.shape[-2:]).astype(np.float64)
+    stack = np.clip(counts, 0, None).reshape(-1, *counts.shape[-2:]).astype(np.float64)
     settings = {
         "reversible": True, "method": "dense", "return_statdist": True, "warn_not_converged": False,
         "maxiter": _STEPS_OF_REPLICA if counts.ndim > 2 else _STEPS,
@@ -192,7 +192,7 @@ class Bootstrap:
         freedom = {kind: sum(c.shape[1] - 1 for c in counts) for kind, counts in kinds.items()}
         enough = {kind for kind, n in freedom.items() if n >= min(_FEWEST - 1, max(1, *freedom.values()))}
         self._freedom = {kind: freedom[kind] for kind in kinds if kind in enough}
-        self._strata: dict[str, list[tuple[Floats, Ints]]] = {}
+        self._strata: dict[str, list[tuple[Floats, Ints | Floats]]] = {}
         for kind in self._freedom:
             sizes = [c.shape[1] for c in kinds[kind]]
             weights = [rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64) for n in sizes]
@@ -276,9 +276,9 @@ def _long_blocks(counts: Counts, memory: float) -> Ints:
     return codes
 
 
-def _merged(counts: Counts, codes: Ints) -> Ints:
+def _merged(counts: Counts, codes: Ints) -> Ints | Floats:
     """Add up the stretches that share a code."""
-    made = np.zeros((len(counts.lags), int(codes.max()) + 1, *counts.by_blocks.shape[2:]), dtype=np.int64)
+    made = np.zeros((len(counts.lags), int(codes.max()) + 1, *counts.by_blocks.shape[2:]), counts.by_blocks.dtype)
     for block, code in enumerate(codes):
         made[:, code] += counts.by_blocks[:, block]
     return made
