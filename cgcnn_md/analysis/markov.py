@@ -209,7 +209,9 @@ class Bootstrap:
         for kind, strata in self._strata.items():
             parts = [counts[lag][:, states[:, None], states].astype(np.float64) for _, counts in strata]
             drawn = [np.tensordot((1 - _KEPT) * w + _KEPT, part, axes=1) for (w, _), part in zip(strata, parts)]
-            made[kind] = np.sum(drawn, axis=0)
+            # counts of soft states may fall to 0 and below
+            least = _KEPT * np.clip(np.sum([part.sum(axis=0) for part in parts], axis=0), 0, None)
+            made[kind] = np.maximum(np.sum(drawn, axis=0), least)
         return made
 
     def interval(self, value: Floats, replicas: dict[str, Floats], *, share: bool = False) -> Estimate:
