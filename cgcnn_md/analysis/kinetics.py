@@ -17,7 +17,7 @@ from cgcnn_md.analysis.markov import (
     largest_connected,
     over,
 )
-from cgcnn_md.analysis.soft import SoftCounts, crisp_counts, gather_soft_counts, soft_lags
+from cgcnn_md.analysis.soft import among, crisp_counts, gather_soft_counts, soft_lags
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
@@ -178,7 +178,7 @@ def find_kinetics(
         return []
     lags = choose_lags(list(stores))
     gathered = {s.name: gather_counts(s, several, by=by, lags=lags, rng=rng) for s in stores}
-    products: dict[str, dict[str, SoftCounts]] = {}
+    products: dict[str, dict[str, Counts]] = {}
     if soft:
         short = soft_lags(stores, lags, max(len(clusters) for clusters in several.values()))
         products = {s.name: gather_soft_counts(s, several, by=by, lags=short, rng=rng) for s in stores}
@@ -191,7 +191,7 @@ def find_kinetics(
     return found
 
 
-def _model(systems: list[Counts], soft: list[SoftCounts], rng: np.random.Generator) -> tuple[Estimate, Markov | None]:
+def _model(systems: list[Counts], soft: list[Counts], rng: np.random.Generator) -> tuple[Estimate, Markov | None]:
     """Fit models at all lags, to soft counts where there are any, and choose one; mean stays besides."""
     total = _total(systems)
     every = np.arange(total.shape[1])
@@ -200,15 +200,19 @@ def _model(systems: list[Counts], soft: list[SoftCounts], rng: np.random.Generat
     if len(states) < 2:
         bootstrap = Bootstrap(systems, np.inf, rng)
         return _stays(total[0], bootstrap, every), None
-    counted, own = (crisp_counts(soft, states), np.arange(len(states))) if soft else (systems, states)
-    part = np.clip(_total(counted)[:, own[:, None], own], 0, None)
+    if soft:
+        counted, own, crisp = among(soft, states), np.arange(len(states)), crisp_counts
+        part = np.clip(crisp(np.asarray(_total(counted))), 0, None)
+    else:
+        counted, own, crisp = systems, states, None
+        part = total[:, own[:, None], own]
     usable = [place for place in range(len(part)) if connected(part[place])]
     lags = counted[0].lags[usable]
     central = [fit(part[place].astype(np.float64), int(lag)) for place, lag in zip(usable, lags)]
     memory = _memory(central)
     central = [c for c in central if c.lag <= max(_SEEN * memory, _FEWEST_LAGS)]
     lags = np.asarray([c.lag for c in central])
-    bootstrap = Bootstrap(counted, memory, rng)
+    bootstrap = Bootstrap(counted, memory, rng, crisp=crisp)
     replicas = [
         {kind: fit(c, int(lag)) for kind, c in bootstrap.counts(place, own).items()} for place, lag in zip(usable, lags)
     ]

@@ -179,11 +179,15 @@ class Bootstrap:
         Draws.
     resamples
         Replicas of each kind.
+    crisp
+        Makes counts of what is held in their place, all of whose states are then asked for; None where they are counts.
     """
 
     def __init__(
-        self, systems: Sequence[Counts], memory: float, rng: np.random.Generator, *, resamples: int = RESAMPLES
-    ) -> None:
+        self, systems: Sequence[Counts], memory: float, rng: np.random.Generator, *, resamples: int = RESAMPLES,
+        crisp: Callable[[Floats], Floats] | None = None,
+    ) -> None:  # fmt: skip
+        self._crisp = crisp
         kinds = {
             "atoms": [c.by_atoms for c in systems],
             "stretches of time": [_merged(c, _long_blocks(c, memory)) for c in systems],
@@ -207,11 +211,15 @@ class Bootstrap:
         """Give replicas of the counts at the lag of this index among some states, by kind, (resamples, n, n)."""
         made = {}
         for kind, strata in self._strata.items():
-            parts = [counts[lag][:, states[:, None], states].astype(np.float64) for _, counts in strata]
-            drawn = [np.tensordot((1 - _KEPT) * w + _KEPT, part, axes=1) for (w, _), part in zip(strata, parts)]
-            # counts of soft states may fall to 0 and below
-            least = _KEPT * np.clip(np.sum([part.sum(axis=0) for part in parts], axis=0), 0, None)
-            made[kind] = np.maximum(np.sum(drawn, axis=0), least)
+            rows = states[:, None] if self._crisp is None else np.arange(2 * len(states))[:, None]
+            parts = [counts[lag][:, rows, states].astype(np.float64) for _, counts in strata]
+            drawn = np.sum(
+                [np.tensordot((1 - _KEPT) * w + _KEPT, part, axes=1) for (w, _), part in zip(strata, parts)], axis=0
+            )
+            if self._crisp is not None:  # their counts may fall to 0 and below
+                least = self._crisp(np.sum([part.sum(axis=0) for part in parts], axis=0))
+                drawn = np.maximum(self._crisp(drawn), _KEPT * np.clip(least, 0, None))
+            made[kind] = drawn
         return made
 
     def interval(self, value: Floats, replicas: dict[str, Floats], *, share: bool = False) -> Estimate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,36 +17,16 @@ _MEMORY = 256e6  # bytes of memberships kept to look back
 _SMALLEST = 1e-9  # part of the largest eigenvalue below which memberships hold no more states
 
 
-@dataclass(frozen=True, eq=False)
-class SoftCounts:
-    r"""Products of memberships of one group of atoms in one system.
-
-    Element (i, j) of a product is :math:`\sum_t \chi_i(t) \chi_j(t + \tau)`, over all pairs of frames one lag apart. No
-    pair joins two atoms or two runs, or spans frames that are not there. For memberships of 0 and 1 these are counts.
-
-    Parameters
-    ----------
-    lags
-        Lags in frames, shape (n_lags,).
-    by_atoms
-        Products of groups of atoms drawn at random, shape (n_lags, n_groups, n, n).
-    by_blocks
-        Products of stretches of time, by where the lag ends, shape (n_lags, n_blocks, n, n).
-    same
-        Products at one time, mean of both ends of all pairs, shape (n_lags, n, n).
-    run_of_block, frames_of_block
-        Run of every stretch, and its frames, shape (n_blocks,).
-    """
-
-    lags: Ints
-    by_atoms: Floats
-    by_blocks: Floats
-    same: Floats
-    run_of_block: Ints
-    frames_of_block: Ints
+def among(systems: Sequence[Counts], states: Ints) -> list[Counts]:
+    """Keep products among some states, at places of shape (n,)."""
+    n = systems[0].by_atoms.shape[-1]
+    rows = np.concatenate([states, n + states])[:, None]
+    return [
+        replace(c, by_atoms=c.by_atoms[:, :, rows, states], by_blocks=c.by_blocks[:, :, rows, states]) for c in systems
+    ]
 
 
-def crisp_counts(systems: Sequence[SoftCounts], states: Ints) -> list[Counts]:
+def crisp_counts(products: Floats) -> Floats:
     r"""Turn products of memberships into the counts between crisp states that would give the same relaxation.
 
     With :math:`C_0` and :math:`C_\tau` the products at one time and one lag apart, relaxation times follow from the
@@ -58,24 +38,18 @@ def crisp_counts(systems: Sequence[SoftCounts], states: Ints) -> list[Counts]:
 
     Parameters
     ----------
-    systems
-        Products of every system, at the same lags.
-    states
-        Places of the states that are in the model, shape (n,).
+    products
+        Products one lag apart, below them those at one time, shape (..., 2 n, n).
 
     Returns
     -------
-    list of Counts
-        Of each system, among those states only; an element may be slightly below 0.
+    ndarray
+        Counts, shape (..., n, n); an element may be slightly below 0.
     """
-    same = np.sum([c.same for c in systems], axis=0)[:, states[:, None], states]
-    turn = np.stack([_turn(one) for one in same])
-    made = []
-    for c in systems:
-        pieces = (part[:, :, states[:, None], states] for part in (c.by_atoms, c.by_blocks))
-        atoms, blocks = (turn[:, None] @ part @ np.swapaxes(turn, 1, 2)[:, None] for part in pieces)
-        made.append(Counts(c.lags, atoms, blocks, c.run_of_block, c.frames_of_block, NO_EXAMPLES))
-    return made
+    n = products.shape[-1]
+    lagged, same = products[..., :n, :], products[..., n:, :]
+    turn = np.stack([_turn(one) for one in same.reshape(-1, n, n)]).reshape(same.shape)
+    return np.asarray(turn @ lagged @ np.swapaxes(turn, -1, -2))
 
 
 def _turn(same: Floats) -> Floats:
@@ -96,8 +70,12 @@ def _turn(same: Floats) -> Floats:
 
 def gather_soft_counts(
     store: Store, groups: Mapping[str, Ints], *, by: str, lags: Ints, rng: np.random.Generator
-) -> dict[str, SoftCounts]:
-    """Multiply memberships in one pass.
+) -> dict[str, Counts]:
+    r"""Multiply memberships in one pass.
+
+    Element (i, j) of a product is :math:`\sum_t \chi_i(t) \chi_j(t + \tau)`, over all pairs of frames one lag apart. No
+    pair joins two atoms or two runs, or spans frames that are not there. Below it stands the product at one time, the
+    mean of both ends of the same pairs.
 
     Parameters
     ----------
@@ -115,7 +93,7 @@ def gather_soft_counts(
     Returns
     -------
     dict
-        Products of each group that the system holds.
+        Products of each group that the system holds, in the place of counts: shape (n_lags, n_pieces, 2 n, n).
     """
     labels_of = store.groups(by)
     blocks, run_of_block = cut_into_blocks(store)
@@ -167,14 +145,12 @@ class _Multiplier:
     rng: np.random.Generator
     by_atoms: Floats = field(init=False)
     by_blocks: Floats = field(init=False)
-    same: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         n, n_groups = self.n, min(len(self.atoms), ATOM_GROUPS)
         self._group = self.rng.permutation(len(self.atoms)) % n_groups
-        self.by_atoms = np.zeros((len(self.lags), n_groups, n, n))
-        self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n))
-        self.same = np.zeros((len(self.lags), n, n))
+        self.by_atoms = np.zeros((len(self.lags), n_groups, 2 * n, n))
+        self.by_blocks = np.zeros((len(self.lags), self.n_blocks, 2 * n, n))
         self._past = np.zeros((len(self.atoms), 0, n), dtype=np.float32)
 
     def add(self, chi: NDArray[np.float32], block: int, *, follows: bool) -> None:
@@ -192,15 +168,14 @@ class _Multiplier:
     def _multiply(self, place: int, before: NDArray[np.float32], after: NDArray[np.float32], block: int) -> None:
         """Add the pairs of one lag that end in one block."""
         now, later = before.astype(np.float64), after.astype(np.float64)
-        products = np.swapaxes(now, 1, 2) @ later
+        lagged = np.swapaxes(now, 1, 2) @ later
+        same = (np.swapaxes(now, 1, 2) @ now + np.swapaxes(later, 1, 2) @ later) / 2
+        products = np.concatenate([lagged, same], axis=1)
         np.add.at(self.by_atoms[place], self._group, products)
         self.by_blocks[place, block] += products.sum(axis=0)
-        for end in (now, later):
-            flat = end.reshape(-1, self.n)
-            self.same[place] += flat.T @ flat / 2
 
-    def result(self, run_of_block: Ints, seen: Ints) -> SoftCounts:
+    def result(self, run_of_block: Ints, seen: Ints) -> Counts:
         """Give the products, without stretches that hold no frame."""
         held = seen > 0
         blocks = self.by_blocks[:, held]
-        return SoftCounts(self.lags, self.by_atoms, blocks, self.same, run_of_block[held], seen[held])
+        return Counts(self.lags, self.by_atoms, blocks, run_of_block[held], seen[held], NO_EXAMPLES)
