@@ -202,7 +202,7 @@ def _model(systems: list[Counts], soft: list[Counts], rng: np.random.Generator) 
         return _stays(total[0], bootstrap, every), None
     if soft:
         counted, own, crisp = among(soft, states), np.arange(len(states)), crisp_counts
-        part = np.clip(crisp(np.asarray(_total(counted))), 0, None)
+        part: Ints | Floats = np.clip(crisp(np.asarray(_total(counted))), 0, None)
     else:
         counted, own, crisp = systems, states, None
         part = total[:, own[:, None], own]
