@@ -106,6 +106,8 @@ class TrainConfig:
         "auto", "cpu", "cuda" or any torch device.
     threads
         CPU threads; None for all.
+    states
+        Soft states per species that are trained on the slow coordinates and taken for its clusters; None for none.
     """
 
     objective: Literal["vamp2", "vicreg", "infonce"] = "vamp2"
@@ -122,6 +124,7 @@ class TrainConfig:
     seeds: int = 2
     device: str = "auto"
     threads: int | None = None
+    states: int | None = None
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,9 @@ def _check(config: Config) -> None:
         if not value > 0:
             msg = f"{name} {value}: wanted a number above 0"
             raise UsageError(msg)
+    if config.train.states is not None and config.train.states < 2:
+        msg = f"states {config.train.states}: wanted 2 or more"
+        raise UsageError(msg)
     unknown = set(config.train.view.split("+")) - {*VIEWS}
     if config.train.view != "auto" and unknown:
         wanted = f"auto, or {', '.join(VIEWS)} joined by '+'"

@@ -33,6 +33,7 @@ from cgcnn_md.results import (
     SURROUNDINGS,
     TRAINING,
 )
+from cgcnn_md.states import read_states
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from cgcnn_md.analysis.structure import ClusterRdf
     from cgcnn_md.analysis.surroundings import Surroundings
 
+_SPECIES_STATES = "the states of {} that the model was trained with (--states)"
 _MENTIONED = 0.05  # per cent
 _CAPTIONS = {
     "map": "Map of sampled atoms, for looking only: clusters were found in the embedding, not here.",
@@ -72,6 +74,7 @@ def analyse(
     tell: Progress,
     *,
     n_clusters: int | None = None,
+    states: bool = True,
 ) -> None:
     """Find clusters in what is stored and write everything that follows from them.
 
@@ -87,6 +90,8 @@ def analyse(
         Told each step.
     n_clusters
         Clusters per group; None lets the data decide.
+    states
+        Take the states that the model was trained with for clusters, where it has some.
     """
     from cgcnn_md.analysis.census import take_census
     from cgcnn_md.analysis.populations import populations
@@ -95,11 +100,18 @@ def analyse(
 
     stores = folder.stores()
     maps, header = read_maps(folder.model)
+    trained = read_states(folder.model)
+    given = trained if states else {}
+    if given:
+        tell.say(f"{_SPECIES_STATES.format(', '.join(given))} are taken for clusters")
+    elif trained:
+        tell.say(f"{_SPECIES_STATES.format(', '.join(trained))} are left aside: clusters are sought in their place")
     tell.say("seeking clusters")
     by = config.store.group_by
     coordinates = Coordinates(maps, header["identities"], hidden=config.store.features == "hidden")
     lag = int(header["lag"]) if str(header["view"]).startswith("time") else None
-    found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, seed=config.train.seed)
+    seed = config.train.seed
+    found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, states=given, seed=seed)
     census = take_census(stores, n_clusters=found.n_clusters, by=by)
     clusters = populations(census, n_clusters=found.n_clusters, seed=config.train.seed)
     if by != "species":
@@ -130,6 +142,7 @@ def analyse(
         kept=_kept(found),
         clusters={name: asdict(f.evidence) for name, f in found.by_group.items()},
         clusters_given=n_clusters,
+        states={name: {"given_by": "--states", "n": s.n_states} for name, s in given.items()},
     )
     for sentence in sentences:
         tell.say(sentence)

@@ -83,7 +83,8 @@ def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], t
     tell.say("counting transitions between clusters")
     dt, used = _one_spacing(stores)
     config, clock = folder.config, Clock(dt)
-    found = find_kinetics(used, groups, by=config.store.group_by, seed=config.train.seed)
+    soft = bool(folder.record.get("states"))
+    found = find_kinetics(used, groups, by=config.store.group_by, soft=soft, seed=config.train.seed)
     numbers = {group.name: plain_numbers(group, clock) for group in found}
     for facts in numbers.values():
         facts["mean_square_displacement"] = _displacements(folder, facts["clusters"])

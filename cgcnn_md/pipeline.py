@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.config import Config, GroupBy, ReadConfig, make_config
-from cgcnn_md.errors import CgcnnMdError, MissingFileError
+from cgcnn_md.errors import CgcnnMdError, MissingFileError, UsageError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
 from cgcnn_md.outcome_kinetics import write_kinetics
@@ -133,8 +133,9 @@ def encode(
 
 
 def cluster(
-    out: str | Path, *, n: int | None = None, group_by: GroupBy | None = None, progress: Progress | None = None
-) -> Embedding:
+    out: str | Path, *, n: int | None = None, group_by: GroupBy | None = None, states: bool | None = None,
+    progress: Progress | None = None,
+) -> Embedding:  # fmt: skip
     """Find the clusters of a stored embedding again, with tables, figures and report.
 
     Parameters
@@ -145,12 +146,18 @@ def cluster(
         Clusters per group; None lets the data decide.
     group_by
         Atoms among which clusters are sought: "species", "identity" or "type"; None as before.
+    states
+        Whether states that the model was trained with are taken for clusters; None for yes, unless `n` is given.
     progress
         Where to say what happens; silent by default.
     """
     folder = OutFolder.reopen(out)
     config = make_config(folder.config, {} if group_by is None else {"group_by": group_by})
-    analyse(folder, folder.sources(), config, folder.listen(progress or Silent()), n_clusters=n)
+    if states and n is not None:
+        msg = f"clusters {n}: the states of the model are as many as they are; leave the number out, or states"
+        raise UsageError(msg)
+    keep = n is None if states is None else states
+    analyse(folder, folder.sources(), config, folder.listen(progress or Silent()), n_clusters=n, states=keep)
     return folder.result()
 
 

@@ -24,6 +24,8 @@ _ATOMS = 5  # below which a cluster may be an accident of these
 _FRAMES = 50  # of the longest run, below which what is rare or slow is not seen
 _STABLE = 0.9  # agreement of clusters on halves of the time, below which borders are vague
 _SHARED = 0.7  # of the slow coordinates' variance, which another start of training should lead to
+_LASTS = float(np.exp(-1))  # autocorrelation after one lag of an exchange that lasts a lag
+_NEAR = 0.95  # of the best score, from which a start has come as far
 _SPREAD = 1.2  # ratio of the scores of several starts, above which training depends on the start
 
 
@@ -47,7 +49,7 @@ class Caution:
 
 
 def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
-    """Doubt training, valleys or borders of one group."""
+    """Doubt training, valleys, borders or states of one group."""
     name, untrained, trained = row.group, row.untrained, row.trained
     if evidence.surrogates is not None and evidence.surrogates < SURROGATES:
         single = f"only {evidence.surrogates} of {SURROGATES} surrogates without structure give one cluster"
@@ -61,6 +63,25 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
     if evidence.n_clusters > 1 and evidence.stability is not None and evidence.stability < _STABLE:
         index = f"an index of {evidence.stability:.2f} only"
         yield Caution(0.55, f"{name}: halves of the time agree on the clusters with {index}")
+    yield from _of_states(name, evidence)
+
+
+def _of_states(name: str, evidence: Evidence) -> Iterator[Caution]:
+    """Doubt states that were asked for: that there are so many, and that training finds them."""
+    exchanges, starts = evidence.exchanges, evidence.starts
+    asked, lasting = evidence.n_clusters, sum(x >= _LASTS for x in exchanges)
+    if lasting < len(exchanges):
+        each = ", ".join(f"{x:.2f}" for x in exchanges)
+        hold = "one environment only" if lasting == 0 else f"{lasting + 1} states at most"
+        words = f"{asked} states were asked for, but {lasting or 'no'} of {len(exchanges)} exchanges"
+        yield Caution(
+            0.95,
+            f"{name}: {words} between them outlive a lag on unseen time (autocorrelation {each}): data hold {hold}",
+        )
+    near = sum(s >= _NEAR * max(starts) for s in starts)
+    if len(starts) > 1 and near == 1:
+        words = f"only one of {len(starts)} starts reached the best score of states ({max(starts):.3g}; least"
+        yield Caution(0.5, f"{name}: {words} {min(starts):.3g}): they may depend on the start")
 
 
 def of_coordinates(name: str, columns: Ints, shuffles: Shuffles) -> Iterator[Caution]:

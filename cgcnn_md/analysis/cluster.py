@@ -15,6 +15,7 @@ from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
 from cgcnn_md.analysis.membership import Membership, sure
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
+from cgcnn_md.states import SoftStates
 
 _STRETCHES = 10  # of time, every other one of which makes a half
 _KEEPS = 0.5  # autocorrelation of being in a cluster over one lag: of those beyond chance, half are in it still
@@ -47,6 +48,10 @@ class Evidence:
         Probability that an atom is in its cluster still after one lag, least of all clusters; None where not known.
     surrogates
         How many of five surrogates without structure gave one cluster; None where none was tried.
+    exchanges
+        Of states that were trained: autocorrelation over one lag of each exchange between them, on held-out time.
+    starts
+        Of states that were trained: held-out score of every start.
     """
 
     n_clusters: int
@@ -57,6 +62,8 @@ class Evidence:
     verdict: str
     stays: float | None = None
     surrogates: int | None = None
+    exchanges: tuple[float, ...] = ()
+    starts: tuple[float, ...] = ()
 
 
 @dataclass(eq=False)
@@ -68,17 +75,17 @@ class SpeciesClusters:
     columns
         Coordinates that count.
     fitted
-        Borders of the clusters; None for one environment.
+        Borders of the clusters; None for one environment, and for states that were trained.
     evidence
         Why there are so many.
     belongs
-        Fuzzy membership; None where no time tells it.
+        Fuzzy membership, or the trained states; None where no time tells it.
     """
 
     columns: Ints
     fitted: ValleyClusters | None
     evidence: Evidence
-    belongs: Membership | None = None
+    belongs: Membership | SoftStates | None = None
     n_clusters: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,12 +96,12 @@ class SpeciesClusters:
         chi = np.full((len(embedding), self.n_clusters), np.nan)
         good = np.isfinite(embedding).all(axis=1)
         points = np.asarray(embedding[good][:, self.columns], dtype=np.float64)
-        if self.fitted is None or not good.any():
-            chi[good] = 1.0
-        elif self.belongs is None:
+        if self.belongs is not None and good.any():
+            chi[good] = self.belongs(points)
+        elif self.fitted is not None and good.any():
             chi[good] = np.eye(self.n_clusters)[self.fitted.predict(points)]
         else:
-            chi[good] = self.belongs(points)
+            chi[good] = 1.0
         return chi
 
     def predict(self, embedding: NDArray[np.floating]) -> Ints:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cgcnn_md.analysis.bootstrap import bodies
 from cgcnn_md.analysis.census import frames_joined
-from cgcnn_md.frame import Ints
+from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
-_MOLECULE_GROUPS = 100
+MOLECULE_GROUPS = 100
 _BLOCKS = 60
 _EXAMPLES = 20
 _CHUNK = 1_000_000  # labels counted at once
@@ -22,6 +22,7 @@ _MEMORY = 256e6  # bytes of labels kept to look back
 _SHARE = 4  # the longest lag is this part of the longest run
 
 _EVENT = [("key", "f8"), ("frame", "i8"), ("atom", "i8"), ("source", "i8"), ("target", "i8")]
+NO_EXAMPLES: NDArray[Any] = np.zeros(0, dtype=_EVENT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +53,8 @@ class Counts:
     """
 
     lags: Ints
-    by_molecules: Ints
-    by_blocks: Ints
+    by_molecules: Ints | Floats
+    by_blocks: Ints | Floats
     stayed_by_molecules: Ints
     stayed_by_blocks: Ints
     run_of_block: Ints
@@ -61,7 +62,7 @@ class Counts:
     examples: NDArray[Any]
 
     @property
-    def total(self) -> Ints:
+    def total(self) -> Ints | Floats:
         """Counts of all atoms and times, shape (n_lags, n, n)."""
         return np.asarray(self.by_blocks.sum(axis=1))
 
@@ -118,7 +119,7 @@ def gather_counts(
         Counts of each group that the system holds.
     """
     labels_of = store.groups(by)
-    blocks, run_of_block = _blocks(store)
+    blocks, run_of_block = cut_into_blocks(store)
     made = {
         name: _Gatherer(np.flatnonzero(labels_of == name), store.molecule, clusters, lags, len(run_of_block), rng)
         for name, clusters in groups.items()
@@ -132,7 +133,7 @@ def gather_counts(
     return {name: gatherer.result(run_of_block, seen) for name, gatherer in made.items()}
 
 
-def _blocks(store: Store) -> tuple[Ints, Ints]:
+def cut_into_blocks(store: Store) -> tuple[Ints, Ints]:
     """Cut every run into stretches: the stretch of every frame, and the run of every stretch."""
     blocks = np.zeros(store.n_frames, dtype=np.int64)
     run_of_block: list[int] = []
@@ -181,7 +182,7 @@ class _Gatherer:
     def __post_init__(self) -> None:
         body = bodies(self.molecule[self.atoms])
         n, n_bodies = len(self.clusters), int(body.max()) + 1
-        n_groups = min(n_bodies, _MOLECULE_GROUPS)
+        n_groups = min(n_bodies, MOLECULE_GROUPS)
         self._known = np.full(int(self.clusters.max()) + 2, n, dtype=np.int8 if n < 127 else np.int16)
         self._known[self.clusters] = np.arange(n)  # the last place, -1, stays n: not known
         self._base = (self.rng.permutation(n_bodies) % n_groups)[body] * (n + 1) ** 2
@@ -189,7 +190,7 @@ class _Gatherer:
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)
         self.stayed_by_molecules = np.zeros((len(self.lags), n_groups, n), dtype=np.int64)
         self.stayed_by_blocks = np.zeros((len(self.lags), self.n_blocks, n), dtype=np.int64)
-        self.examples = np.zeros(0, dtype=_EVENT)
+        self.examples = NO_EXAMPLES
         self._age = np.zeros(len(self.atoms), dtype=np.int64)  # steps that the present stay was watched
         self._lasted = np.searchsorted(self.lags, np.arange(self.lags[-1] + 1), side="right")
         self._past = np.zeros((0, len(self.atoms)), dtype=self._known.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from cgcnn_md.analysis.census import lagged_frames
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
+from cgcnn_md.analysis.given import given_states
 from cgcnn_md.analysis.membership import sure
 from cgcnn_md.analysis.nulls import try_surrogates
 from cgcnn_md.analysis.project import gather
 from cgcnn_md.analysis.surrogates import Shuffles, shuffle_pairs
 from cgcnn_md.frame import Ints
 from cgcnn_md.kinetic_map import KineticMap
+from cgcnn_md.states import SoftStates
 from cgcnn_md.store import Store
 
 _SAMPLE = 20_000  # points per species that clusters are sought in
@@ -177,7 +179,7 @@ def sample_pairs(
 
 def discover(
     stores: Sequence[Store], coordinates: Coordinates, *, lag: int | None = None, by: str = "species",
-    n_clusters: int | None = None, seed: int = 0,
+    n_clusters: int | None = None, states: Mapping[str, SoftStates] | None = None, seed: int = 0,
 ) -> Discovery:  # fmt: skip
     """Find the clusters of every group of atoms in what is stored.
 
@@ -193,9 +195,12 @@ def discover(
         What groups are made by, as in `Store.groups`.
     n_clusters
         Clusters per group; None lets the data decide.
+    states
+        States of each species that are taken for its clusters; they keep their numbers.
     seed
         Seed of sample and clustering.
     """
+    given = states or {}
     found: dict[str, SpeciesClusters] = {}
     shuffles: dict[str, Shuffles] = {}
     first, at = {}, 0
@@ -216,6 +221,10 @@ def discover(
                 shuffles[name] = shuffled
         points = coordinates(of, values, identity)
         chance = shuffles[name].chance if name in shuffles else None
+        if of in given:
+            found[name] = given_states(given[of], points, pairs)
+            first[name], at = at, at + found[name].n_clusters
+            continue
         found[name] = find_clusters(
             points,
             mapping.autocorrelation,
@@ -231,12 +240,14 @@ def discover(
         first[name] = at
         at += found[name].n_clusters
     discovery = Discovery(found, first, species, shuffles)
-    _order_by_population(discovery, stores, coordinates, by)
+    _order_by_population(discovery, stores, coordinates, by, fixed={g for g in found if species[g] in given})
     return discovery
 
 
-def _order_by_population(discovery: Discovery, stores: Sequence[Store], coordinates: Coordinates, by: str) -> None:
-    """Store labels and memberships, the clusters of each group numbered by falling population."""
+def _order_by_population(
+    discovery: Discovery, stores: Sequence[Store], coordinates: Coordinates, by: str, *, fixed: Set[str] = frozenset()
+) -> None:
+    """Store labels and memberships, the clusters of each group that is not fixed numbered by falling population."""
     counts = np.zeros(discovery.n_clusters, dtype=np.int64)
     for store in stores:
         groups = store.groups(by)
@@ -250,6 +261,8 @@ def _order_by_population(discovery: Discovery, stores: Sequence[Store], coordina
     rank = np.arange(len(counts))
     order: dict[str, Ints] = {}
     for name, found in discovery.by_group.items():
+        if name in fixed:
+            continue
         mine = slice(discovery.first[name], discovery.first[name] + found.n_clusters)
         order[name] = np.argsort(-counts[mine], kind="stable")
         rank[mine][order[name]] = np.arange(found.n_clusters) + mine.start

@@ -1,4 +1,4 @@
-"""A Markov model on the clusters of each group of atoms: is it one, how fast is it, and how sure is that."""
+"""A Markov model on the clusters or soft states of each group of atoms: is it one, how fast, and how sure is that."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cgcnn_md.analysis.counts import Counts, choose_lags, gather_counts
 from cgcnn_md.analysis.markov import (
@@ -19,6 +18,7 @@ from cgcnn_md.analysis.markov import (
     over,
 )
 from cgcnn_md.analysis.residence import Residence, reside
+from cgcnn_md.analysis.soft import among, crisp_counts, gather_soft_counts, soft_lags
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
@@ -85,6 +85,8 @@ class Markov:
         Chapman-Kolmogorov test; None where no longer lag could be counted.
     pieces
         Independent pieces from which intervals were drawn, by kind.
+    soft
+        Whether memberships were multiplied, in place of labels counted.
     """
 
     states: Ints
@@ -100,6 +102,7 @@ class Markov:
     lifetimes: Estimate
     check: ChapmanKolmogorov | None
     pieces: dict[str, int]
+    soft: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,9 +152,11 @@ class GroupKinetics:
 
 
 def find_kinetics(
-    stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species", seed: int = 0
+    stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species", soft: bool = False, seed: int = 0
 ) -> list[GroupKinetics]:
     """Count transitions and fit a reversible Markov model to each group of atoms with several clusters.
+
+    Stays, examples and which clusters are in the model follow from labels in any case.
 
     Parameters
     ----------
@@ -161,6 +166,8 @@ def find_kinetics(
         Numbers of the clusters of each group.
     by
         What `Store.groups` groups the atoms by.
+    soft
+        Fit to products of memberships, in place of counts of labels.
     seed
         Seed of groups of atoms, bootstrap and examples.
 
@@ -175,16 +182,23 @@ def find_kinetics(
         return []
     lags = choose_lags(list(stores))
     gathered = {s.name: gather_counts(s, several, by=by, lags=lags, rng=rng) for s in stores}
+    products: dict[str, dict[str, Counts]] = {}
+    if soft:
+        short = soft_lags(stores, lags, max(len(clusters) for clusters in several.values()))
+        products = {s.name: gather_soft_counts(s, several, by=by, lags=short, rng=rng) for s in stores}
     found = []
     for name, clusters in several.items():
         counts = {system: made[name] for system, made in gathered.items() if name in made}
         if counts:
-            found.append(GroupKinetics(name, clusters, counts, *_model(list(counts.values()), rng)))
+            soft_ones = [products[system][name] for system in counts if soft]
+            found.append(GroupKinetics(name, clusters, counts, *_model(list(counts.values()), soft_ones, rng)))
     return found
 
 
-def _model(systems: list[Counts], rng: np.random.Generator) -> tuple[Estimate, Residence, Markov | None]:
-    """Fit models at all lags and choose one; mean stays and residence besides."""
+def _model(
+    systems: list[Counts], soft: list[Counts], rng: np.random.Generator
+) -> tuple[Estimate, Residence, Markov | None]:
+    """Fit models at all lags, to soft counts where there are any, and choose one; mean stays and residence besides."""
     total = _total(systems)
     every = np.arange(total.shape[1])
     moved = bool((total[0] * (1 - np.eye(len(every), dtype=np.int64))).any())
@@ -192,28 +206,33 @@ def _model(systems: list[Counts], rng: np.random.Generator) -> tuple[Estimate, R
     if len(states) < 2:
         bootstrap = Bootstrap(systems, np.inf, rng)
         return _stays(total[0], bootstrap, every), reside(systems, bootstrap), None
-    part = total[:, states[:, None], states]
+    if soft:
+        counted, own, crisp = among(soft, states), np.arange(len(states)), crisp_counts
+        part: Ints | Floats = np.clip(crisp(np.asarray(_total(counted))), 0, None)
+    else:
+        counted, own, crisp = systems, states, None
+        part = total[:, own[:, None], own]
     usable = [place for place in range(len(part)) if connected(part[place])]
-    lags = systems[0].lags[usable]
+    lags = counted[0].lags[usable]
     central = [fit(part[place].astype(np.float64), int(lag)) for place, lag in zip(usable, lags)]
     memory = _memory(central)
     central = [c for c in central if c.lag <= max(_SEEN * memory, _FEWEST_LAGS)]
     lags = np.asarray([c.lag for c in central])
-    bootstrap = Bootstrap(systems, memory, rng)
+    bootstrap = Bootstrap(counted, memory, rng, crisp=crisp)
     replicas = [
-        {kind: fit(c, int(lag)) for kind, c in bootstrap.counts(place, states).items()}
-        for place, lag in zip(usable, lags)
+        {kind: fit(c, int(lag)) for kind, c in bootstrap.counts(place, own).items()} for place, lag in zip(usable, lags)
     ]
     slowest = np.asarray([c.timescales[0] for c in central])
     drawn = {kind: np.stack([r[kind].timescales[:, 0] for r in replicas], axis=1) for kind in bootstrap.pieces}
     chosen, level = _choose(lags, slowest, drawn, bootstrap)
-    model = _describe(central, replicas, chosen, bootstrap, states=states, level=level)
-    return _stays(total[0], bootstrap, every), reside(systems, bootstrap), model
+    model = _describe(central, replicas, chosen, bootstrap, states=states, level=level, soft=bool(soft))
+    of_labels = Bootstrap(systems, memory, rng) if soft else bootstrap
+    return _stays(total[0], of_labels, every), reside(systems, of_labels), model
 
 
 def _describe(
     central: list[Chains], replicas: list[dict[str, Chains]], chosen: int, bootstrap: Bootstrap, *,
-    states: Ints, level: bool,
+    states: Ints, level: bool, soft: bool,
 ) -> Markov:  # fmt: skip
     """Take every number of the model at the chosen lag, with its interval."""
     here, drawn, kinds = central[chosen], replicas[chosen], list(bootstrap.pieces)
@@ -242,6 +261,7 @@ def _describe(
         populations=bootstrap.interval(here.populations, over(drawn, lambda c: c.populations), share=True),
         check=_check(central, replicas, chosen, bootstrap),
         pieces=bootstrap.pieces,
+        soft=soft,
         **{name: bootstrap.interval(what(here), over(drawn, what)) for name, what in positive.items()},
     )
 
@@ -297,7 +317,7 @@ def _memory(central: list[Chains]) -> float:
     return longest
 
 
-def _stays(total: Ints, bootstrap: Bootstrap, states: Ints) -> Estimate:
+def _stays(total: Ints | Floats, bootstrap: Bootstrap, states: Ints) -> Estimate:
     """Mean stay in every cluster in frames: steps that began there for each that left."""
     value = _stay(total.astype(np.float64))
     drawn = {kind: _stay(counts) for kind, counts in bootstrap.counts(0, states).items()}
@@ -312,6 +332,6 @@ def _stay(counts: Floats) -> Floats:
         return np.asarray(every / (every - np.diagonal(counts, axis1=-2, axis2=-1)))
 
 
-def _total(systems: list[Counts]) -> NDArray[np.int64]:
+def _total(systems: list[Counts]) -> Ints | Floats:
     """Add up the counts of all systems, shape (n_lags, n, n)."""
     return np.asarray(np.sum([c.total for c in systems], axis=0))

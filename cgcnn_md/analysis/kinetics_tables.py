@@ -16,6 +16,9 @@ from cgcnn_md.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+_LABELS = "reversible Markov model of labels counted as core sets"
+_SOFT = "reversible Koopman model of memberships"
+
 
 def plain_numbers(group: GroupKinetics, clock: Clock) -> dict[str, Any]:
     """Give everything known of one group as lists and numbers.
@@ -61,6 +64,7 @@ def _model(model: Markov, clock: Clock) -> dict[str, Any]:
         "lag_frames": model.lag,
         **({"lag_ps": round(model.lag * step, 9)} if unit == "ps" else {}),
         "timescales_level_off": model.level,
+        "estimator": _SOFT if model.soft else _LABELS,
         "independent_pieces": model.pieces,
         f"relaxation_{unit}": _estimate(model.relaxation, step),
         "population": _estimate(model.populations),

@@ -134,7 +134,7 @@ def fit(counts: Floats, lag: int) -> Chains:
     Parameters
     ----------
     counts
-        Connected counts, shape (n, n) or (n_replicas, n, n).
+        Connected counts, shape (n, n) or (n_replicas, n, n); those below 0, which soft states may have, are 0.
     lag
         Their lag in frames.
 
@@ -144,7 +144,7 @@ def fit(counts: Floats, lag: int) -> Chains:
         One model, or as many as there are matrices.
     """
     tools = estimation()
-    stack = counts.reshape(-1, *counts.shape[-2:]).astype(np.float64)
+    stack = np.clip(counts, 0, None).reshape(-1, *counts.shape[-2:]).astype(np.float64)
     settings = {
         "reversible": True, "method": "dense", "return_statdist": True, "warn_not_converged": False,
         "maxiter": _STEPS_OF_REPLICA if counts.ndim > 2 else _STEPS,
@@ -181,11 +181,15 @@ class Bootstrap:
         Draws.
     resamples
         Replicas of each kind.
+    crisp
+        Makes counts of what is held in their place, all of whose states are then asked for; None where they are counts.
     """
 
     def __init__(
-        self, systems: Sequence[Counts], memory: float, rng: np.random.Generator, *, resamples: int = RESAMPLES
-    ) -> None:
+        self, systems: Sequence[Counts], memory: float, rng: np.random.Generator, *, resamples: int = RESAMPLES,
+        crisp: Callable[[Floats], Floats] | None = None,
+    ) -> None:  # fmt: skip
+        self._crisp = crisp
         kinds = {
             "molecules": [(c.by_molecules, c.stayed_by_molecules) for c in systems],
             "stretches of time": [_merged(c, _long_blocks(c, memory)) for c in systems],
@@ -194,7 +198,7 @@ class Bootstrap:
         freedom = {kind: sum(c.shape[1] - 1 for c, _ in counts) for kind, counts in kinds.items()}
         least = enough(freedom.values())
         self._freedom = {kind: n for kind, n in freedom.items() if n >= least}
-        self._strata: dict[str, list[tuple[Floats, Ints, Ints]]] = {}
+        self._strata: dict[str, list[tuple[Floats, Ints | Floats, Ints]]] = {}
         for kind in self._freedom:
             sizes = [c.shape[1] for c, _ in kinds[kind]]
             weights = [rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64) for n in sizes]
@@ -209,9 +213,15 @@ class Bootstrap:
         """Give replicas of the counts at the lag of this index among some states, by kind, (resamples, n, n)."""
         made = {}
         for kind, strata in self._strata.items():
-            parts = [counts[lag][:, states[:, None], states].astype(np.float64) for _, counts, _ in strata]
-            drawn = [np.tensordot((1 - _KEPT) * w + _KEPT, part, axes=1) for (w, *_), part in zip(strata, parts)]
-            made[kind] = np.sum(drawn, axis=0)
+            rows = states[:, None] if self._crisp is None else np.arange(2 * len(states))[:, None]
+            parts = [counts[lag][:, rows, states].astype(np.float64) for _, counts, _ in strata]
+            drawn = np.sum(
+                [np.tensordot((1 - _KEPT) * w + _KEPT, part, axes=1) for (w, *_), part in zip(strata, parts)], axis=0
+            )
+            if self._crisp is not None:  # their counts may fall to 0 and below
+                least = self._crisp(np.sum([part.sum(axis=0) for part in parts], axis=0))
+                drawn = np.maximum(self._crisp(drawn), _KEPT * np.clip(least, 0, None))
+            made[kind] = drawn
         return made
 
     def stayed(self, lag: int) -> dict[str, Floats]:
@@ -285,11 +295,11 @@ def _long_blocks(counts: Counts, memory: float) -> Ints:
     return codes
 
 
-def _merged(counts: Counts, codes: Ints) -> tuple[Ints, Ints]:
+def _merged(counts: Counts, codes: Ints) -> tuple[Ints | Floats, Ints]:
     """Add up the stretches that share a code."""
-    n_lags, _, n, _ = counts.by_blocks.shape
-    made = np.zeros((n_lags, int(codes.max()) + 1, n, n), dtype=np.int64)
-    stayed = np.zeros(made.shape[:3], dtype=np.int64)
+    n_codes = int(codes.max()) + 1
+    made = np.zeros((len(counts.lags), n_codes, *counts.by_blocks.shape[2:]), counts.by_blocks.dtype)
+    stayed = np.zeros((len(counts.lags), n_codes, counts.by_blocks.shape[-1]), dtype=np.int64)
     for block, code in enumerate(codes):
         made[:, code] += counts.by_blocks[:, block]
         stayed[:, code] += counts.stayed_by_blocks[:, block]

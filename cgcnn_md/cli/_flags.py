@@ -87,6 +87,7 @@ FLAGS: dict[str, Flag] = {
     ),
     "seed": Flag(("--seed",), TRAINING, "Seed of weights, sampling, clusters and map."),
     "seeds": Flag(("--seeds",), TRAINING, "Starts that are tried for two epochs; the best on held-out time goes on."),
+    "states": Flag(("--states",), TRAINING, "Soft states per species, trained with VAMP-2, in place of clusters."),
     # machine
     "device": Flag(("--device",), MACHINE, "auto, cpu, cuda, or any torch device."),
     "threads": Flag(("--threads",), MACHINE, "CPU threads; default all."),

@@ -21,11 +21,20 @@ def cluster(
         GroupBy | None,
         typer.Option("--group-by", help="Atoms among which clusters are sought; default as before."),
     ] = None,
+    states: Annotated[
+        bool | None,
+        typer.Option(
+            "--states/--no-states",
+            help="Take the states that the model was trained with, or seek clusters in their place; "
+            "default: take them, unless -n is given.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Cluster a stored embedding anew, with its table, figures and report; prints OUT."""
     from cgcnn_md import pipeline
 
     with reporting(quiet) as progress:
-        pipeline.cluster(out, n=n, group_by=group_by, progress=progress)
+        pipeline.cluster(out, n=n, group_by=group_by, states=states, progress=progress)
     print(out)

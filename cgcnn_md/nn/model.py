@@ -21,12 +21,13 @@ from cgcnn_md.graph import KnnGraph, batch_graphs, knn_graph
 from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.kinetic_map import MAP_ARRAYS, KineticMap
 from cgcnn_md.nn.encoder import Encoder
+from cgcnn_md.states import STATE_ARRAYS, SoftStates
 
 if TYPE_CHECKING:
     from cgcnn_md.readers.identity import Identity
 
 FORMAT = 2
-_ENCODER, _MAP = "encoder.", "map."
+_ENCODER, _MAP, _STATES = "encoder.", "map.", "states."
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
@@ -70,6 +71,8 @@ class Model:
         Lag in frames, and ps per frame, at which the maps were made.
     view
         What made the pairs.
+    states
+        Soft states of each species that has some.
     provenance
         How it was made: seed, versions, inputs, scores.
     """
@@ -84,6 +87,7 @@ class Model:
     lag: int = 1
     dt: float = float("nan")
     view: str = "time"
+    states: dict[str, SoftStates] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -161,12 +165,14 @@ class Model:
             If the disk does not take it.
         """
         tensors = {_ENCODER + k: v.detach().cpu().contiguous() for k, v in self.encoder.state_dict().items()}
-        for name, mapping in self.maps.items():
-            for key, value in asdict(mapping).items():
-                tensors[f"{_MAP}{name}.{key}"] = torch.from_numpy(np.ascontiguousarray(value))
+        for kind, table in ((_MAP, self.maps), (_STATES, self.states)):
+            for name, part in table.items():
+                for key, value in asdict(part).items():
+                    tensors[f"{kind}{name}.{key}"] = torch.from_numpy(np.ascontiguousarray(value))
         header = {
             "format": FORMAT, "species": list(self.species), "identities": list(self.identities),
             "config": asdict(self.config), "shortest": self.shortest, "longest": self.longest, "maps": list(self.maps),
+            "states": list(self.states),
             "lag": self.lag, "dt": self.dt, "view": self.view, "provenance": self.provenance,
         }  # fmt: skip
         save_tensors(path, tensors, {"cgcnn_md": json.dumps(header)})
@@ -209,6 +215,8 @@ def load_model(path: str | Path) -> Model:
     model.encoder.load_state_dict(weights)
     for name in header["maps"]:
         model.maps[name] = KineticMap(*(tensors[f"{_MAP}{name}.{key}"].numpy() for key in MAP_ARRAYS))
+    for name in header.get("states", []):
+        model.states[name] = SoftStates(*(tensors[f"{_STATES}{name}.{key}"].numpy() for key in STATE_ARRAYS))
     model.identities = tuple(header["identities"])
     model.lag, model.dt, model.view = header["lag"], header["dt"], header["view"]
     model.provenance = header["provenance"]

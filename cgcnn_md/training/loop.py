@@ -20,6 +20,7 @@ from cgcnn_md.readers.runs import Runs, choose_runs, run_titles
 from cgcnn_md.training.moments import choose_lag, fit_maps
 from cgcnn_md.training.pairs import PairSampler
 from cgcnn_md.training.records import EpochRecord
+from cgcnn_md.training.states import fit_states
 from cgcnn_md.training.trainer import Trainer
 
 _THREADS = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
@@ -142,6 +143,12 @@ def train_model(
     settings = config.train
     model.encoder.to(resolve_device(settings.device))
     views = resolve_views(readers, settings.view)
+    if settings.states is not None and views[0] != "time":
+        msg = (
+            f"states {settings.states}: states are told by time, and pairs are made by view '{'+'.join(views)}'; "
+            f"give a run of {_FEWEST_FRAMES} frames or more and view time, or leave states out"
+        )
+        raise UsageError(msg)
     model.view = "+".join(views)
     held_runs = choose_runs(readers, settings.validate_run) if settings.validate_run else None
     titles = run_titles(readers, held_runs) if held_runs else []
@@ -171,6 +178,12 @@ def train_model(
     records = trainer.run() if settings.epochs else []
     model.maps = fit_maps(model, sampler, n)
     model.provenance["held_out_runs"] = titles
+    if settings.states is not None:
+        model.states = fit_states(model, sampler, settings.states, seed=settings.seed)
+        for name, found in model.states.items():
+            least, best = float(found.starts.min()), found.score
+            scores = f"{least:.3f} to {best:.3f} of {found.n_states - 1}"
+            progress.say(f"{name}: {found.n_states} states, held-out scores of {len(found.starts)} starts {scores}")
     model.provenance |= {"starts": [round(s, 4) for s in trainer.scores], "agreement": trainer.agreement()}
     model.provenance["scores"] = {
         name: {"trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4)}
