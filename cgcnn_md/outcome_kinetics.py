@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.analysis.census import step_time
+from cgcnn_md.config import reword
 from cgcnn_md.errors import StorageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
@@ -83,6 +84,8 @@ def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], t
     config, clock = folder.config, Clock(dt)
     found = find_kinetics(used, groups, by=config.store.group_by, seed=config.train.seed)
     numbers = {group.name: plain_numbers(group, clock) for group in found}
+    for facts in numbers.values():
+        facts["sentences"] = [reword(sentence, config.model.level) for sentence in facts["sentences"]]
     said = [sentence for facts in numbers.values() for sentence in facts["sentences"]]
     if clock.unit == "frames":
         said.append("The time between frames is not known: times of kinetics are in frames.")

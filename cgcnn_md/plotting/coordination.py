@@ -64,7 +64,7 @@ def plot_coordination(
     for (name, other, table), panel in zip(shown, axes):
         _draw(panel, table, clusters, legend=name not in seen)
         seen.add(name)
-        dress(panel, title=f"{other} around {name}", x="number in contact", y="share of atoms")
+        dress(panel, title=f"{other} around {name}", x="number in contact", y="share of cluster")
     return axes[0]
 
 
