@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgcnn_md.config import ATOM, Config, GroupBy, ReadConfig, called, make_config
+from cgcnn_md.config import ATOM, Config, GroupBy, ReadConfig, called, make_config, reword
 from cgcnn_md.errors import CgcnnMdError, MissingFileError, UsageError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
@@ -122,7 +122,7 @@ def encode(
             for reader in readers:
                 loaded.codes(reader.species)
                 if strange := strangers(reader.groups.identity, loaded.identities):
-                    tell.say(f"{reader.name}: {strange}")
+                    tell.say(f"{reader.name}: {reword(strange, loaded.config.level)}")
             loaded.save(folder.model)
             encode_all(loaded, readers, config, folder, tell)
             analyse(folder, readers, config, tell)

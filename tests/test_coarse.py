@@ -8,7 +8,10 @@ import pytest
 
 from cgcnn_md.analysis.coarse import CoarseReader, particles
 from cgcnn_md.analysis.samples import LabelledFrame
+from cgcnn_md.analysis.structure import rdf_by_cluster
+from cgcnn_md.frame import Frame
 from cgcnn_md.readers import open_trajectory
+from cgcnn_md.readers.molecules import Molecules
 
 BOXES = {"orthorhombic": [12, 14, 17, 90, 90, 90], "triclinic": [15, 16, 17, 70, 80, 65]}
 N, LENGTH = 6, 8  # chains of eight
@@ -85,3 +88,22 @@ def test_molecules_of_one_particle_are_none_and_atoms_are_left_alone() -> None:
         assert held.bonds.shape == (0, 2)
     with open_trajectory(universe) as reader:
         assert particles(reader) is reader
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_what_a_group_is_bonded_to_hides_nothing_from_it(grouped: bool) -> None:
+    rng = np.random.default_rng(0)
+    n = 64
+    middle = np.argwhere(np.ones((4, 4, 4))) * 12.0
+    along = np.array([[0.0, 0, 0], [1.5, 0, 0], [3.2, 0, 0]])  # a group, an atom bonded to it, an ion behind that
+    positions = (middle[:, None] + along + rng.normal(0.0, 0.1, (n, 3, 3))).reshape(-1, 3)
+    frame = Frame(positions, np.eye(3) * 48.0, np.ones(3, dtype=np.bool_), np.tile([0, 1, 2], n).astype(np.int16))
+    first = np.arange(0, 3 * n, 3)
+    molecule = np.repeat(np.arange(n), 3)
+    molecule[2::3] = -1
+    kind = np.where(molecule < 0, -1, 0)
+    bonds = np.stack([first, first + 1], axis=1)
+    held = Molecules(("MO",), molecule, kind, bonds, grouped=grouped)
+    labels = np.where(np.arange(3 * n) % 3 == 0, 0, -1)
+    found = rdf_by_cluster([LabelledFrame(frame, labels, ("M", "O", "Li"), held)], rmax=5.0).in_contact()
+    assert (("M", "Li") in found) is grouped

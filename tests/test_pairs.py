@@ -149,6 +149,18 @@ def test_pairs_of_groups_are_of_one_group_with_all_its_members() -> None:
     assert all(end.shape == (14, 32) for end in pair_features(made, batch))
 
 
+def test_a_batch_holds_groups_enough_even_where_they_are_large() -> None:
+    made = of_groups()
+    small = PairSampler(
+        [grouped(FakeReader([50]), size=3)], made, view="time", lag=1, batch_atoms=60, validation=0.0
+    )  # type: ignore[list-item]  # fmt: skip
+    assert small.per_batch() == 8  # 80 groups of 240 atoms: four times the budget
+    large = PairSampler(
+        [grouped(FakeReader([50]), size=15)], made, view="time", lag=1, batch_atoms=60, validation=0.0
+    )  # type: ignore[list-item]  # fmt: skip
+    assert large.per_batch() == 15  # 30 groups, though each has 15 atoms
+
+
 def test_blocks_of_a_large_frame_hold_whole_groups() -> None:
     reader, made = grouped(FakeReader([4], n=2000), size=4), of_groups()
     drawn = PairSampler([reader], made, view="time", lag=1, batch_atoms=600, validation=0.0)  # type: ignore[list-item]

@@ -127,4 +127,4 @@ def _coarse(held: Molecules, particle: Ints, first: Ints) -> Molecules:
     bonds = np.sort(particle[held.bonds], axis=1)
     bonds = np.unique(bonds[bonds[:, 0] != bonds[:, 1]], axis=0)
     kinds = np.where(several, place[kind] if len(place) else -1, -1)
-    return Molecules(tuple(names), of, kinds, bonds)
+    return Molecules(tuple(names), of, kinds, bonds, grouped=True)

@@ -144,7 +144,7 @@ class Model:
         unknown = [name for name in groups.kinds if name not in self.kinds]
         if unknown:
             what = called(self.config.level)
-            msg = f"{what} {', '.join(unknown)}: this model was trained on {', '.join(self.kinds)} only; train one anew"
+            msg = f"{what} {', '.join(unknown)}: this model was trained on {', '.join(self.kinds)} only; select these"
             raise SpeciesError(msg)
         codes = np.array([self.kinds.index(name) for name in groups.kinds], dtype=np.int16)
         return codes[groups.kind], self.classes(groups.identity)

@@ -164,15 +164,22 @@ def _pieces(topology: Topology, species: NDArray[np.str_], index: Ints, level: s
     chosen[index] = True
     bonds, _ = molecular_bonds(topology, species)
     label = pieces(topology, species, bonds, chosen)
-    size = np.unique(label[index], return_inverse=True, return_counts=True)
-    together = size[2][size[1]] > 1
-    if level == MOLECULE and not together.any():
+    _, place, size = np.unique(label[index], return_inverse=True, return_counts=True)
+    together = size[place] > 1
+    # ions alone may be selected from among molecules
+    if level == MOLECULE and not together.any() and not _several(pieces(topology, species, bonds)):
         msg = "level 'molecule': neither bonds nor residues tell molecules; give a topology that does, or level 'atom'"
         raise InputError(msg)
     by_residue = together & (np.bincount(bonds.ravel(), minlength=topology.n_atoms)[index] == 0)
     if by_residue.any():
         return label, [f"{int(by_residue.sum())} atoms without bonds are put into {called(level)} by residue"]
     return label, []
+
+
+def _several(label: Ints) -> bool:
+    """Tell whether atoms share a piece."""
+    held = label[label >= 0]
+    return len(np.unique(held)) < len(held)
 
 
 def _identity(identity: Identity, group: Ints, kinds: tuple[str, ...], kind: Ints) -> Identity:

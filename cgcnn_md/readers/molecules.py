@@ -31,12 +31,15 @@ class Molecules:
         Kind of every atom's molecule, as a place in `names`, -1 for none, shape (n_atoms,).
     bonds
         Atoms of each bond, shape (n_bonds, 2).
+    grouped
+        Whether what is looked from are groups of atoms, each a particle.
     """
 
     names: tuple[str, ...]
     index: Ints
     kind: Ints
     bonds: Ints
+    grouped: bool = False
 
     def of(self, atoms: Ints) -> Molecules:
         """Take some atoms only."""

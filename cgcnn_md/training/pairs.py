@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.config import ATOM
 from cgcnn_md.frame import Frame, Ints
 from cgcnn_md.graph import KnnGraph, batch_graphs, compact_block
 from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives.views import jiggled, like_neighbours
 from cgcnn_md.readers import Reader
+from cgcnn_md.readers.groups import Groups
 
 _CACHE_BYTES = 400_000_000
 _NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its budget
@@ -28,6 +30,8 @@ _MOST_CUTS = 16  # blocks that are cut from one frame for a sum over all
 _MOST_FRAMES = 256  # of tiny systems; more cost time and no longer sharpen the score
 _STRETCH = 20  # lags that a stretch of time lasts at least
 _MOST_STRETCHES = 3  # of a run, each with a held-out end: what happens once in a run is then in both parts
+_FEWEST_GROUPS, _ENOUGH_GROUPS = 30, 100  # of a kind in a batch: at any cost, and for a few times its budget
+_DEARER = 4
 JIGGLE = 0.1  # of the nearest-neighbour distance
 
 
@@ -167,7 +171,7 @@ class PairSampler:
                 for step in reach:
                     self._bin((a.system, a.frame + step), frames)
                 # whole groups, by their first members
-                size = max(self.block * len(groups) // len(groups.atoms), 1)
+                size = max(self.block * len(groups) // len(groups.atoms), -(-self._fewest(groups) // self.pieces), 1)
                 near = compact_block(self._binned[a.system, a.frame], groups.first, size, rng)
                 rows = np.searchsorted(groups.first, near)
             members = groups.members(rows)
@@ -228,8 +232,16 @@ class PairSampler:
             targets = max(g.counts[0] for g in graphs)
             nodes = max(len(g.nodes) for g in graphs)
             budget = min(self.batch_atoms // targets, _NODES_PER_TARGET * self.batch_atoms // nodes)
-            self._per_batch = int(np.clip(budget, 1, min(_MOST_FRAMES, len(self.train))))
+            fewest = max(-(-self._fewest(r.groups) // len(r.groups)) for r in self.readers)
+            self._per_batch = int(np.clip(max(budget, fewest), 1, min(_MOST_FRAMES, len(self.train))))
         return self._per_batch
+
+    def _fewest(self, groups: Groups) -> int:
+        """Give the groups that a batch must hold whatever they cost, for covariances of few pairs are noise."""
+        if groups.level == ATOM:
+            return 0
+        affordable = _DEARER * self.batch_atoms * len(groups) // len(groups.atoms)
+        return len(groups.kinds) * int(np.clip(affordable // len(groups.kinds), _FEWEST_GROUPS, _ENOUGH_GROUPS))
 
     def batch(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> PairBatch:
         """Build the batch of some anchors."""

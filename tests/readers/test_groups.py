@@ -85,6 +85,8 @@ def test_only_selected_atoms_are_members() -> None:
         assert held(reader) == {"C2": [[6, 10]], "C": [[17]]}
     with open_trajectory(mixture(), level="molecule", environment="not index 6 to 16") as reader:
         assert held(reader)["MON"] == [list(range(17, 28))]
+    with open_trajectory(mixture(), level="molecule", select="element Li") as reader:
+        assert held(reader) == {"LI": [[28]]}
 
 
 def test_without_bonds_residues_are_molecules_and_that_is_said() -> None:
