@@ -122,7 +122,7 @@ class TrainConfig:
     lag: int | None = None
     lag_ps: float | None = None
     epochs: int = 12
-    steps_per_epoch: int = 20
+    steps_per_epoch: int = 40
     batch_atoms: int = 4000
     learning_rate: float = 3e-3
     validation: float = 0.3

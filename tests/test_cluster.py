@@ -63,6 +63,25 @@ def test_an_environment_that_comes_late_is_found() -> None:
     assert found.evidence.stability > 0.95
 
 
+def test_rare_groups_that_are_left_at_once_do_not_hide_common_ones_that_last() -> None:
+    rng = np.random.default_rng(0)
+    places = np.array([[0.0, 0.0], [8.0, 0.0], [0.0, 30.0], [30.0, 30.0]])
+    state = rng.choice(4, 8000, p=[0.6, 0.36, 0.02, 0.02])
+    after = np.where(state < 2, state, rng.integers(0, 2, 8000))  # the rare ones are left at once, far as they are
+    points, later = (places[s] + rng.normal(size=(8000, 2)) for s in (state, after))
+    found = find_clusters(points, np.full(2, 0.9), np.arange(8000), pairs=(points, later))
+    assert found.n_clusters == 2
+    common = state < 2
+    assert adjusted_rand_score(state[common], found.membership(points).argmax(axis=1)[common]) > 0.98
+
+
+@pytest.mark.parametrize(("apart", "n"), [(3.0, 1), (5.0, 2)])  # density between: 0.65 and 0.09 of the peaks
+def test_a_barrier_below_1_5_kt_parts_nothing(apart: float, n: int) -> None:
+    rng = np.random.default_rng(0)
+    points = apart * rng.integers(0, 2, 20_000)[:, None] + rng.normal(size=(20_000, 1))
+    assert find_clusters(points, np.full(1, 0.9), np.arange(20_000)).n_clusters == n
+
+
 def test_groups_that_atoms_leave_at_once_are_no_environments() -> None:
     rng = np.random.default_rng(0)
     now, later = rng.integers(0, 2, (2, 4000))
@@ -73,6 +92,6 @@ def test_groups_that_atoms_leave_at_once_are_no_environments() -> None:
     assert find_clusters(points, np.full(1, 0.5), when, pairs=(points, points)).evidence.stays == 1.0
     left = find_clusters(points, np.full(1, 0.5), when, pairs=(points, after))
     assert left.evidence.verdict == (
-        "one environment only: no parting by density valleys (up to 2 groups) is found again on halves of the time "
-        "and outlives two lags"
+        "one environment only: no parting by density valleys (up to 2 groups) is deep, is found again on halves of the "
+        "time and outlives two lags"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -147,14 +148,34 @@ def test_a_cluster_that_no_sampled_frame_held_is_said_without_neighbours(lithium
 
 
 def test_bonds_are_named_where_they_differ() -> None:
-    """Carbon of the anion and of the chain touch nothing that is not bound to them, and differ by their bonds."""
+    """Carbon of the anion and of the chain touch nothing that is not bound to them, and differ by their bonds.
+
+    These are said of each; what tells clusters apart is what is around them.
+    """
     atoms, held, _ = ions([2, 1] * 8)
     labels = np.where(np.asarray(atoms.symbols) == "C", held.kind, -1)
     found = around(rattled(atoms, labels, 10, held))
     sentences = describe("C", table_of(2, "C"), found.means(), found.distance)
     assert "; bonded to 1.0 O;" in sentences[0]
     assert "; bonded to 1.0 F;" in sentences[1]
-    assert sentences[2] == "C clusters are told apart by bonded F (0.0 against 1.0) and bonded O (1.0 against 0.0)."
+    assert re.match(r"C clusters are told apart by F of TFSI within \d", sentences[2])
+
+
+def test_what_is_behind_a_neighbour_tells_clusters_apart() -> None:
+    """Every sodium holds an oxygen, and behind that of every other one, 4 Å away, there is a lithium."""
+    sites = 12.0 * np.stack(np.meshgrid(*[np.arange(4.0)] * 2, [0.0], indexing="ij"), -1).reshape(-1, 3)
+    odd = sites[1::2]
+    atoms = Atoms(
+        ["Na"] * 16 + ["O"] * 16 + ["Li"] * 8,
+        positions=np.concatenate([sites, sites + np.array([2.2, 0, 0]), odd + np.array([4.0, 0, 0])]),
+        cell=[48, 48, 24], pbc=True,
+    )  # fmt: skip
+    labels = np.where(np.arange(len(atoms)) < 16, np.arange(len(atoms)) % 2, -1)
+    found = around(rattled(atoms, labels, 20))
+    assert mean_of(found)[1, "neighbour", "O"] == 1.0
+    assert (1, "neighbour", "Li") not in mean_of(found)
+    said = describe("Na", table_of(2, "Na"), found.means(), found.distance)[-1]
+    assert re.match(r"Na clusters are told apart by Li within 4\.[1-6]\d Å \(0\.0 against 1\.0\)", said)
 
 
 def test_without_coordinates_the_sentences_are_about_time() -> None:

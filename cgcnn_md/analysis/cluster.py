@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
 from cgcnn_md.analysis.membership import Membership, sure
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
@@ -18,6 +19,7 @@ from cgcnn_md.frame import Floats, Ints
 _STRETCHES = 10  # of time, every other one of which makes a half
 _STAYS = 0.6  # probability of being in a cluster still after one lag, for one that lasts two: exp(-1/2)
 _STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
+_PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
 
@@ -128,8 +130,9 @@ def find_clusters(
     Returns
     -------
     SpeciesClusters
-        With the evidence. In doubt the smaller number: clusters that are not found again on both halves of
-        the time, or have too few points to try that, or are left within two lags, are merged.
+        With the evidence. In doubt the smaller number: clusters with a barrier below 1.5 kT between them are
+        merged, and those that are not found again on both halves of the time, or have too few points to try that, or
+        are left within two lags; first the two whose merging loses the least of the slow motion.
     """
     points = np.asarray(embedding, dtype=np.float64)
     varied = points.std(axis=0) > 1e-9
@@ -158,7 +161,8 @@ def find_clusters(
         why = "one environment only: " + (
             f"{len(chosen)} points are too few to tell more" if len(chosen) < 4 * FEWEST
             else f"no density valley in {_coordinates(len(columns))}" if seen == 1
-            else f"no parting by density valleys (up to {seen} groups) is found again on {halves} and outlives two lags"
+            else f"no parting by density valleys (up to {seen} groups) is deep, is found again on {halves} and "
+            "outlives two lags"
         )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
     again = f"too few points to try {halves}" if stability is None else f"found again on {halves} (ARI {stability:.2f})"
@@ -176,17 +180,36 @@ def _believed(
 ) -> tuple[ValleyClusters, float | None, int]:
     """Find clusters that last and are found again on halves; give them, their stability, and how many valleys part."""
     whole = ValleyClusters(n_clusters=n_clusters, seed=seed).fit(points)
-    if n_clusters is not None:
-        return whole, _stability(points, _halves(points, when, seed), whole), n_clusters
-    seen = whole.n_clusters_
-    halves = _halves(points, when, seed) if seen > 1 else []
-    while whole.n_clusters_ > 1:
-        stability = _stability(points, halves, whole)
-        lasting = pairs is None or bool((_stays(whole, pairs) >= _STAYS).all())
-        if stability is not None and stability >= _STABLE and lasting:
-            return whole, stability, seen
-        whole = whole.cut(points, whole.n_clusters_ - 1 if stability is not None else 1)
-    return whole, 1.0, seen
+    seen = whole.tree_.most(whole.depth)
+    halves = _halves(points, when, seed) if max(seen, whole.n_clusters_) > 1 else []
+    start = max(seen, whole.n_clusters_)
+    whole = whole.cut(points, start)
+    halves = [(half, fitted.cut(half, start)) for half, fitted in halves]
+    while whole.n_clusters_ > (n_clusters or 1):
+        if n_clusters is None and whole.valley_ <= _PASS:
+            stability = _stability(points, halves, whole)
+            if stability is None:
+                return whole.cut(points, 1), 1.0, seen
+            if stability >= _STABLE and (pairs is None or bool((_stays(whole, pairs) >= _STAYS).all())):
+                return whole, stability, seen
+        whole = _fewer(points, whole, pairs)
+        halves = [(half, _fewer(half, fitted, pairs)) for half, fitted in halves]
+    return whole, 1.0 if whole.n_clusters_ == 1 else _stability(points, halves, whole), seen
+
+
+def _fewer(points: Floats, fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None) -> ValleyClusters:
+    """Merge the two clusters with the shallowest valley or, where all are deep, that lose the least slow motion."""
+    n = fitted.n_clusters_
+    valleys = np.zeros((n, n))
+    for pair, valley in fitted.valleys_.items():
+        valleys[pair] = valley.ratio
+    if n < 2:
+        return fitted
+    if pairs is None or valleys.max() > _PASS:
+        a, b = np.unravel_index(int(valleys.argmax()), valleys.shape)
+        return fitted.merged(points, int(a), int(b))
+    counts = counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), n)
+    return fitted.merged(points, *cheapest_merge(counts, valleys))
 
 
 def _stays(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
@@ -236,5 +259,4 @@ def _stability(points: Floats, halves: list[tuple[Floats, ValleyClusters]], whol
     """Give the lesser agreement of the clusters of all points with as many of either half; None without halves."""
     if not halves:
         return None
-    parts = (fitted.cut(half, whole.n_clusters_) for half, fitted in halves)
-    return float(min(adjusted_rand_score(whole.labels_, part.predict(points)) for part in parts))
+    return float(min(adjusted_rand_score(whole.labels_, fitted.predict(points)) for _, fitted in halves))

@@ -106,8 +106,11 @@ def _of_role(means: pd.DataFrame, role: str, ids: Iterable[int]) -> pd.DataFrame
 def _apart(means: pd.DataFrame) -> str:
     """Say which numbers tell the clusters apart: those whose intervals do not all overlap, clearest first."""
     found: list[tuple[float, str]] = []
+    counted = tuple(means.loc[means["role"] == "neighbour", "name"].unique())
     for (role, name), rows in means.groupby(["role", "name"], sort=False):
         quantity = Quantity(role, name)
+        if role == "within" and name.startswith(counted):
+            continue  # its first shell says the same
         step = _STEPS.get(role, _NONE)
         gaps = [
             abs(a.mean - b.mean)
@@ -121,6 +124,8 @@ def _apart(means: pd.DataFrame) -> str:
         return "told apart by no number of neighbours beyond its interval: look at the pair distributions"
     found.sort(key=lambda one: -one[0])
     again = [text for _, text in found if text.startswith("Steinhardt")][1:]  # q4 and q6 say the same
+    identity = [text for _, text in found if text.startswith("bonded")]  # each cluster's own sentence says it
+    again += identity if len(identity) < len(found) else []
     best = [text for _, text in found if text not in again]
     return "told apart by " + _listed(best[:_MOST])
 

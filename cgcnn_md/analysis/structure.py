@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOSTLY = 0.5  # of a shell in contact: the most of it
+_RARE = 0.25  # mean number below which a difference is no clearer for being rarer
 _TESTED = 20  # atoms per cluster and frame whose neighbours are told to be in contact or not
 _SMALL_BOX = 6.0  # Å; periodic images are counted one by one, so a small box may be seen past its half
 
@@ -41,6 +42,8 @@ class ClusterRdf:
         g(r) or density in Å⁻³, shape (n_clusters, n_neighbours, n_bins); nan where nothing was sampled.
     per_centre
         Mean neighbours per bin and centre, same shape.
+    members
+        Atoms of each cluster in all sampled frames, shape (n_clusters,).
     shells
         First shell of every (centre species, kind of neighbour), over all clusters of that species.
     contact
@@ -54,6 +57,7 @@ class ClusterRdf:
     neighbours: tuple[str, ...]
     values: Floats
     per_centre: Floats
+    members: Floats
     shells: dict[tuple[str, str], Shell | None]
     contact: dict[tuple[str, str], float]
 
@@ -107,6 +111,27 @@ class ClusterRdf:
         return {
             pair: shell for pair, shell in self.shells.items() if shell is not None and self.contact[pair] > _MOSTLY
         }
+
+    def telling(self) -> dict[str, tuple[str, float]]:
+        """Give, for every species of several clusters, the kind of neighbour and the radius in Å that tell them apart.
+
+        Of all kinds and radii, those where the variance between clusters of the mean number within is largest, in units
+        of the mean, which is the variance of a number that chance makes; up to 6 Å. This finds what no contact shows,
+        such as the ion behind the atom that holds it.
+        """
+        found: dict[str, tuple[str, float]] = {}
+        for species in sorted(set(self.centres) - {""}):
+            mine = [c for c, centre in enumerate(self.centres) if centre == species]
+            inside = np.cumsum(self.per_centre[mine][..., self.edges[1:] <= _SMALL_BOX + 1e-9], axis=2)
+            if len(mine) < 2 or not np.isfinite(inside).any():
+                continue
+            weight = (self.members[mine] / self.members[mine].sum())[:, None, None]
+            mean = (weight * inside).sum(axis=0)
+            between = (weight * (inside - mean) ** 2).sum(axis=0)
+            clear = np.nan_to_num(between / np.maximum(mean, _RARE), nan=-1.0)
+            kind, place = np.unravel_index(int(clear.argmax()), clear.shape)
+            found[species] = self.neighbours[kind], float(self.edges[place + 1])
+        return found
 
     def cutoffs(self) -> pd.DataFrame:
         """Give the radius in Å of every first shell: species, neighbour, cutoff; nan where none is clear."""
@@ -238,11 +263,13 @@ def _result(
     shape = (len(ids), len(neighbours), len(edges) - 1)
     values, per_centre = np.full(shape, np.nan), np.full(shape, np.nan)
     volumes = 4 / 3 * np.pi * np.diff(edges**3)
+    members = np.zeros(len(ids))
     shells: dict[tuple[str, str], Shell | None] = {}
     contact: dict[tuple[str, str], float] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
         for (cluster, _, name), s in sums.items():
             place = cluster, neighbours.index(name)
+            members[cluster] = max(members[cluster], float(s.all_centres.max()))
             per_centre[place] = s.pairs / s.centres
             values[place] = s.pairs / volumes / (s.density if kind == "g" else s.centres)
         for pair in sorted({(centre, name) for _, centre, name in sums}):
@@ -253,4 +280,4 @@ def _result(
             inside = slice(0, 0 if shell is None else shell.n_bins)
             near = np.sum([s.touching[inside].sum() for s in parts])
             contact[pair] = float(near / np.sum([s.tested[inside].sum() for s in parts]))
-    return ClusterRdf(kind, edges, ids, centres, neighbours, values, per_centre, shells, contact)
+    return ClusterRdf(kind, edges, ids, centres, neighbours, values, per_centre, members, shells, contact)

@@ -29,22 +29,23 @@ class Quantity(NamedTuple):
     ----------
     role
         "neighbour" (of a kind, in contact), "bonded" (of a species), "molecule" (distinct ones with an atom in
-        contact), "density" (atoms per Å³) or "order" (averaged bond order).
+        contact), "within" (of a kind, within the radius that tells clusters apart), "density" (atoms per Å³) or
+        "order" (averaged bond order).
     name
         Kind, species, kind of molecule, or what it is.
     """
 
-    role: Literal["neighbour", "bonded", "molecule", "density", "order"]
+    role: Literal["neighbour", "bonded", "molecule", "within", "density", "order"]
     name: str
 
     @property
     def counted(self) -> bool:
         """Whether it is a whole number."""
-        return self.role in ("neighbour", "bonded", "molecule")
+        return self.role in ("neighbour", "bonded", "molecule", "within")
 
     @property
     def text(self) -> str:
-        """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "Steinhardt q6"."""
+        """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "Li within 3.45 Å"."""
         before = {"bonded": "bonded ", "molecule": "molecules of ", "order": "Steinhardt "}
         return before.get(self.role, "") + self.name
 
@@ -149,7 +150,7 @@ def look_around(
     """
     shells = rdf.in_contact()
     cutoff = {pair: shell.cutoff for pair, shell in shells.items()}
-    counter = _Counter(cutoff, _radius(rdf), centres, np.random.default_rng(seed))
+    counter = _Counter(cutoff, rdf.telling(), _radius(rdf), centres, np.random.default_rng(seed))
     for number, frames in enumerate(systems):
         counter.start(number)
         for sample in frames:
@@ -173,10 +174,11 @@ class _Counter:
     """Collects numbers frame by frame."""
 
     def __init__(
-        self, cutoff: dict[tuple[str, str], float], radius: float, centres: int, rng: np.random.Generator
-    ) -> None:
-        self.cutoff, self.radius, self.centres, self.rng = cutoff, radius, centres, rng
-        self.reach = max([*cutoff.values(), np.nan_to_num(radius)], default=0.0)
+        self, cutoff: dict[tuple[str, str], float], telling: dict[str, tuple[str, float]], radius: float, centres: int,
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        self.cutoff, self.telling, self.radius, self.centres, self.rng = cutoff, telling, radius, centres, rng
+        self.reach = max([*cutoff.values(), *(r for _, r in telling.values()), np.nan_to_num(radius)], default=0.0)
         self.rows: list[tuple[int, int, int, Ints, dict[Quantity, Floats]]] = []
         self.species: dict[int, str] = {}
         self.blocks: list[Ints] = []
@@ -205,7 +207,8 @@ class _Counter:
         """Count around atoms of one cluster."""
         names, kind = sample.kinds()
         limit = np.array([self.cutoff.get((species, name), -1.0) for name in names])
-        near = (distance < limit[kind[other]]) & ~bound(sample, mine, row, other)
+        free = ~bound(sample, mine, row, other)
+        near = (distance < limit[kind[other]]) & free
         found = {
             Quantity("neighbour", name): np.bincount(row[near & (kind[other] == code)], minlength=len(mine))
             for code, name in enumerate(names)
@@ -214,6 +217,11 @@ class _Counter:
         if found:
             found |= _molecules(sample, mine, row[near], other[near])
         found |= _bonded(sample, mine)
+        if (told := self.telling.get(species)) is not None and told[0] in names:
+            inside = free & (distance < told[1]) & (kind[other] == names.index(told[0]))
+            found[Quantity("within", f"{told[0]} within {told[1]:.2f} Å")] = np.bincount(
+                row[inside], minlength=len(mine)
+            )
         numbers = {quantity: value.astype(np.float64) for quantity, value in found.items()}
         if np.isfinite(self.radius):
             inside = np.bincount(row[distance < self.radius], minlength=len(mine))
@@ -225,7 +233,7 @@ class _Counter:
 
     def result(self, distance: dict[tuple[str, str], float]) -> Surroundings:
         """Put everything into one table."""
-        order = ("neighbour", "molecule", "bonded", "density", "order")
+        order = ("neighbour", "molecule", "bonded", "within", "density", "order")
         found = {quantity for *_, numbers in self.rows for quantity in numbers}
         quantities = tuple(sorted(found, key=lambda quantity: (order.index(quantity.role), quantity.name)))
         place = {quantity: column for column, quantity in enumerate(quantities)}

@@ -64,16 +64,31 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def cut(self, points: Floats, n_clusters: int) -> Self:
         """Give another number of clusters of the points that this was fitted to, without fitting again."""
+        drawn: Self = self._like(n_clusters)._draw(points, n_clusters)
+        return drawn
+
+    def merged(self, points: Floats, a: int, b: int) -> Self:
+        """Give the clusters of the points that this was fitted to with two of them taken together."""
+        labels = np.where(self.labels_ == b, a, self.labels_)
+        other = self._like(self.n_clusters_ - 1)
+        drawn: Self = other._draw_borders(points, _by_size(labels))
+        return drawn
+
+    def _like(self, n_clusters: int) -> Self:
+        """Give clusters of the same tree that are still to be drawn."""
         other = clone(self).set_params(n_clusters=n_clusters)
         other.tree_, other.n_features_in_ = self.tree_, self.n_features_in_
-        drawn: Self = other._draw(points, n_clusters)
-        return drawn
+        like: Self = other
+        return like
 
     def _draw(self, points: Floats, n_clusters: int) -> Self:
         """Take so many clusters from the tree of merges and draw their borders."""
-        self.n_clusters_ = min(n_clusters, self.tree_.n_groups)
-        tree = self.tree_
-        self.labels_, self.valley_ = tree.labels(self.n_clusters_), tree.valley(self.n_clusters_)
+        n_clusters = min(n_clusters, self.tree_.n_groups)
+        return self._draw_borders(points, self.tree_.labels(n_clusters))
+
+    def _draw_borders(self, points: Floats, labels: Ints) -> Self:
+        """Draw the borders of clusters, given which one each point is near."""
+        self.labels_, self.n_clusters_ = labels, int(labels.max(initial=0)) + 1
         self.valleys_: dict[tuple[int, int], Valley] = {}
         for _ in range(_REFINE):
             groups = [points[self.labels_ == c] for c in range(self.n_clusters_)]
@@ -85,6 +100,7 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 for b in range(a + 1, self.n_clusters_)
             }
             self.labels_ = self._assign(points)
+        self.valley_ = max((valley.ratio for valley in self.valleys_.values()), default=0.0)
         return self
 
     def _assign(self, points: Floats) -> Ints:
@@ -152,24 +168,25 @@ class MergeTree:
         return tree
 
     def most(self, depth: float) -> int:
-        """Give the number of clusters that are left when no valley is shallower than `depth`."""
-        deep = [i for i, ratio in enumerate(self.ratios) if ratio >= depth]
-        return self.n_groups - (deep[-1] + 1 if deep else 0)
-
-    def valley(self, n_clusters: int) -> float:
-        """Give the shallowest valley between so many clusters, 0 for one."""
-        return self.ratios[self.n_groups - n_clusters] if n_clusters > 1 else 0.0
+        """Give the number of clusters that are left as soon as no valley is shallower than `depth`."""
+        deep = (i for i, ratio in enumerate(self.ratios) if ratio < depth)
+        return self.n_groups - next(deep, len(self.ratios))
 
     def labels(self, n_clusters: int) -> Ints:
         """Give the cluster of every point when so many are left, the largest first."""
         root = np.arange(self.n_groups)
         for into, gone in self.merges[: self.n_groups - n_clusters]:
             root[root == root[gone]] = root[into]
-        found, labels = np.unique(root[self.group], return_inverse=True)
-        order = np.argsort(-np.bincount(labels), kind="stable")
-        rank = np.empty(len(found), dtype=np.int64)
-        rank[order] = np.arange(len(found))
-        return rank[labels]
+        return _by_size(root[self.group])
+
+
+def _by_size(labels: Ints) -> Ints:
+    """Give clusters new numbers, the largest first."""
+    found, labels = np.unique(labels, return_inverse=True)
+    order = np.argsort(-np.bincount(labels), kind="stable")
+    rank = np.empty(len(found), dtype=np.int64)
+    rank[order] = np.arange(len(found))
+    return rank[labels]
 
 
 def _shallow(a: Floats, b: Floats) -> float:

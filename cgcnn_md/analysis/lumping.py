@@ -1,0 +1,60 @@
+"""Which clusters to take together so that the least of the slow motion is lost."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.frame import Floats
+
+_ALIKE = 0.1  # losses of kinetic variance that differ by less: one state that lasts for ever keeps 1
+
+
+def counts_of(now: NDArray[np.integer], later: NDArray[np.integer], n_clusters: int) -> Floats:
+    """Count pairs of clusters one lag apart, both ways in time, shape (n_clusters, n_clusters)."""
+    joint = np.bincount(now * n_clusters + later, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
+    counts: Floats = (joint + joint.T) / 2
+    return counts
+
+
+def kinetic_variance(counts: NDArray[np.floating]) -> float:
+    r"""Give what clusters keep over one lag: :math:`\sum_{ab} C_{ab}^2 / (p_a p_b)`, with C and p normalised counts.
+
+    That is the VAMP-2 score of the clusters' indicators, the sum of the squared eigenvalues of their transition matrix
+    (H. Wu, F. Noé, J. Nonlinear Sci. 30, 23 (2020), doi:10.1007/s00332-019-09567-y): n for n states that never
+    interconvert, 1 for states that are forgotten.
+
+    Parameters
+    ----------
+    counts
+        Symmetric pair counts, shape (n_clusters, n_clusters).
+    """
+    p = counts.sum(axis=1)
+    return float((counts**2 / np.maximum(np.outer(p, p), 1e-300)).sum())
+
+
+def cheapest_merge(counts: NDArray[np.floating], valleys: NDArray[np.floating]) -> tuple[int, int]:
+    """Choose the two clusters whose merging loses the least kinetic variance, of like losses the shallowest valley.
+
+    Parameters
+    ----------
+    counts
+        Symmetric pair counts, shape (n_clusters, n_clusters).
+    valleys
+        Density in the valley between two clusters over that of the lower peak, shape (n_clusters, n_clusters).
+    """
+    pairs = list(combinations(range(len(counts)), 2))
+    kept = np.array([kinetic_variance(_merged(counts, a, b)) for a, b in pairs])
+    alike = np.flatnonzero(kept >= kept.max() - _ALIKE)
+    return max((pairs[i] for i in alike), key=lambda pair: (valleys[pair], -pair[0], -pair[1]))
+
+
+def _merged(counts: NDArray[np.floating], a: int, b: int) -> Floats:
+    """Add cluster b to cluster a."""
+    into = np.arange(len(counts))
+    into[b] = a
+    both = np.zeros_like(counts)
+    np.add.at(both, (into[:, None], into), counts)
+    return np.delete(np.delete(both, b, axis=0), b, axis=1)
