@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,6 +11,7 @@ from cgcnn_md.errors import UsageError
 
 VIEWS = ("time", "space", "noise")
 GroupBy = Literal["species", "identity", "type"]
+ATOM, RESIDUE, MOLECULE = "atom", "residue", "molecule"
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,21 @@ class ModelConfig:
         Hidden features per atom.
     layers
         Gated convolutions, hence hops that an atom sees.
+    level
+        What gets a vector: "atom", "residue", "molecule" (what bonds hold together), or an MDAnalysis selection, of
+        which every piece that bonds hold together is one.
     """
 
     k: int = 20
     cutoff: float = 10.0
     width: int = 64
     layers: int = 3
+    level: str = ATOM
+
+    @property
+    def n_hidden(self) -> int:
+        """Features that the encoder gives: of a group, a mean and a weighted mean of its atoms' side by side."""
+        return self.width if self.level == ATOM else 2 * self.width
 
 
 @dataclass(frozen=True)
@@ -161,6 +172,24 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Give the settings as nested plain types, for YAML or JSON."""
         return asdict(self)
+
+
+def called(level: str) -> str:
+    """Name what gets a vector at a level: "atoms", "residues", "molecules" or "fragments"."""
+    return f"{level}s" if level in (ATOM, RESIDUE, MOLECULE) else "fragments"
+
+
+def reword(text: str, level: str) -> str:
+    """Say of molecules, residues or fragments what is worded for atoms.
+
+    Examples
+    --------
+    >>> reword("an atom of 3 atoms, 5 atom-frames", "molecule")
+    'a molecule of 3 molecules, 5 molecule-frames'
+    """
+    if level == ATOM:
+        return text
+    return re.sub(r"\b(an )?atom(s?)\b", lambda m: f"{'a ' if m[1] else ''}{called(level)[:-1]}{m[2]}", text)
 
 
 def make_config(config: Config | None, settings: dict[str, Any]) -> Config:

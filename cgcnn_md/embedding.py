@@ -75,7 +75,7 @@ def encode_system(
     hidden: bool = False,
     skip: bool = False,
 ) -> int:
-    """Embed the target atoms of every frame that the store does not hold yet.
+    """Embed the target atoms, or groups of them, of every frame that the store does not hold yet.
 
     Parameters
     ----------
@@ -98,8 +98,7 @@ def encode_system(
         Frames that were skipped.
     """
     codes = model.codes(reader.species)
-    species = codes[np.asarray(reader.species_codes)[reader.targets]]
-    classes = model.classes(reader.identity)[reader.targets]
+    rows = model.rows(reader.groups)
     todo = np.flatnonzero(~store.done)
     units = [store.unit(int(u)) for u in todo]
     progress.start(f"embedding {reader.name}", sum(here.stop - here.start for here in units))
@@ -115,7 +114,7 @@ def encode_system(
             times = np.full(len(block), np.nan)
             try:
                 for batch in batches:
-                    _encode_batch(model, batch, here.start, block, times, (species, classes), progress, hidden=hidden)
+                    _encode_batch(model, batch, here.start, block, times, rows, progress, hidden=hidden)
                     skipped += len(batch.bad)
                     if batch.ends_unit:
                         break
@@ -149,6 +148,7 @@ def _batches(
     """Read the frames of all units in one go and build their graphs; a batch ends where its unit does."""
     numbers = [number for here in units for number in range(here.start, here.stop)]
     last = {here.stop - 1 for here in units}
+    targets, group = reader.groups.members()
     batch = _Batch()
     for number, frame in frames_or_holes(reader, numbers, skip=skip):
         if isinstance(frame, BadFrameError):
@@ -156,7 +156,7 @@ def _batches(
         else:
             batch.numbers.append(number)
             batch.times.append(frame.time)
-            batch.graphs.append(model.graph(frame, reader.targets, codes))
+            batch.graphs.append(model.graph(frame, targets, codes, group=group))
         batch.ends_unit = number in last
         if batch.ends_unit or sum(len(g.nodes) for g in batch.graphs) >= _BATCH_NODES:
             yield batch
@@ -179,20 +179,20 @@ def _ahead(batches: Generator[_Batch, None, None]) -> Generator[_Batch, None, No
 
 def _encode_batch(
     model: Model, batch: _Batch, start: int, block: NDArray[np.float32], times: NDArray[np.float64],
-    atoms: tuple[NDArray[np.int16], NDArray[np.int64]], progress: Progress, *, hidden: bool,
+    of_rows: tuple[NDArray[np.int16], NDArray[np.int64]], progress: Progress, *, hidden: bool,
 ) -> None:  # fmt: skip
-    """Encode a batch into the block of its unit, which starts at frame `start`; `atoms`: their species and classes."""
+    """Encode a batch into the block of its unit, which starts at frame `start`; `of_rows`: kinds and classes."""
     for error in batch.bad:
         progress.say(f"skipped: {error}")
     if not batch.graphs:
         return
     features = model.features(batch.graphs)
     n = len(batch.graphs)
-    values = features if hidden else model.embed(features, np.tile(atoms[0], n), np.tile(atoms[1], n))
-    rows = np.array(batch.numbers) - start
-    block[rows] = values.reshape(len(rows), -1, values.shape[1])
-    times[rows] = batch.times
-    progress.advance(len(rows), atoms=len(values))
+    values = features if hidden else model.embed(features, np.tile(of_rows[0], n), np.tile(of_rows[1], n))
+    frames = np.array(batch.numbers) - start
+    block[frames] = values.reshape(n, -1, values.shape[1])
+    times[frames] = batch.times
+    progress.advance(n, atoms=sum(g.counts[0] for g in batch.graphs))
 
 
 def _save(store: Store, unit: int, block: NDArray[np.float32], times: NDArray[np.float64]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import yaml
 
-from cgcnn_md.config import Config, read_config
+from cgcnn_md.config import ATOM, Config, read_config
 from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError, ResumeError, StorageError, UsageError
 from cgcnn_md.progress import Logged, Progress
 from cgcnn_md.provenance import fingerprint, plain, versions
@@ -196,22 +196,26 @@ class OutFolder:
         """Lay out the store of a system, or open the one that a resumed run has left."""
         from cgcnn_md.embedding import unit_frames
 
-        names = np.asarray(reader.species)[np.asarray(reader.species_codes)[reader.targets]]
+        groups, index = reader.groups, reader.environment_index
+        grouped = groups.level != ATOM
         if self.resumed and self.zarr.is_dir() and group in (self._groups() or []):
             return Store.open(self.zarr, group, "r+")
-        width = model.config.width if hidden else model.n_features
-        classes = np.asarray(model.identities)[model.classes(reader.identity)[reader.targets]]
-        molecule = reader.molecules.index[reader.targets]
-        labels = {"identity": classes} | ({} if reader.types is None else {"type": reader.types})
-        labels["molecule"] = np.where(molecule >= 0, molecule.astype(str), "")
+        width = model.config.n_hidden if hidden else model.n_features
+        molecule = reader.molecules.index[groups.first]
+        labels = {
+            "identity": np.asarray(model.identities)[model.classes(groups.identity)],
+            "molecule": np.where(molecule >= 0, molecule.astype(str), ""),
+        }
+        if reader.types is not None and not grouped:
+            labels["type"] = reader.types
         store = Store.create(
-            self.zarr, group, n_frames=len(reader), atom_index=reader.atom_index, species_names=names,
+            self.zarr, group, n_frames=len(reader), atom_index=index[groups.first], species_names=groups.names,
             features=width, dtype=self.config.store.dtype, frame_numbers=reader.frame_numbers, runs=reader.runs,
-            labels=labels,
+            labels=labels, members=(index[groups.atoms], groups.group) if grouped else None,
             unit_frames=unit_frames(len(reader.targets)),
             attrs={
                 "lag": model.lag, "dt": reader.dt, "source": list(reader.sources), "view": model.view,
-                "identity_from": reader.identity.source or "species",
+                "identity_from": reader.identity.source or "species", "level": groups.level,
                 "inputs": self.record.get("inputs", {}).get(reader.name, []),
                 "content": "hidden features" if hidden else "slow coordinates", "cgcnn_md": versions()["cgcnn-md"],
             },
@@ -242,7 +246,7 @@ class OutFolder:
         paths = [p for files in self.record.get("files", {}).values() for p in files]
         if not paths or not all(Path(p).is_file() for p in paths):
             return []
-        return open_systems(paths, None, self.config.read)
+        return open_systems(paths, None, self.config.read, level=self.config.model.level)
 
     def result(self) -> Embedding:
         """Open what was written."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cgcnn_md.analysis.discover import Coordinates, Discovery, discover
 from cgcnn_md.analysis.membership import SURE
-from cgcnn_md.config import Config
+from cgcnn_md.config import Config, reword
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
@@ -136,6 +136,7 @@ def analyse(
     (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
     sentences = _summary(found, clusters, header, means, distance, moves)
     sentences += [*([] if moved is None else moved.doubts), *trust.sentences]
+    sentences = [reword(sentence, config.model.level) for sentence in sentences]
     folder.note(
         summary=sentences,
         trust=trust.record(),
@@ -162,6 +163,7 @@ def _kept(found: Discovery) -> dict[str, int]:
 def _structure(
     readers: Sequence[Reader], stores: Sequence[Store], n_clusters: int, config: Config, tell: Progress
 ) -> tuple[ClusterRdf, Surroundings] | None:
+    from cgcnn_md.analysis.coarse import particles
     from cgcnn_md.analysis.samples import sample_frames
     from cgcnn_md.analysis.structure import rdf_by_cluster
     from cgcnn_md.analysis.surroundings import look_around
@@ -169,7 +171,7 @@ def _structure(
     if not readers:
         tell.say("the input files are not where they were: no pair distributions")
         return None
-    pairs = list(zip(readers, stores, strict=True))
+    pairs = [(particles(reader), store) for reader, store in zip(readers, stores, strict=True)]
     seed = config.train.seed
     try:
         # twice, so that no more than one frame is held: shells must be known before neighbours are counted
@@ -184,12 +186,14 @@ def _mobility(
     folder: OutFolder, readers: Sequence[Reader], stores: Sequence[Store], n_clusters: int, seed: int
 ) -> Mobility | None:
     """Write how far atoms move while they stay in their cluster; nothing where coordinates cannot be read."""
+    from cgcnn_md.analysis.coarse import particles
     from cgcnn_md.analysis.mobility import displacements
 
+    pairs = [(particles(reader), store) for reader, store in zip(readers, stores)]
     for name in (DISPLACEMENTS, "figures/displacement.png"):
         (folder.path / name).unlink(missing_ok=True)
     try:
-        found = displacements(zip(readers, stores), n_clusters=n_clusters, seed=seed) if readers else None
+        found = displacements(pairs, n_clusters=n_clusters, seed=seed) if pairs else None
     except BadFrameError as err:
         warnings.warn(f"no mean square displacements: {err}", CgcnnMdWarning, stacklevel=2)
         return None
@@ -254,18 +258,19 @@ def draw(folder: OutFolder) -> None:
     from cgcnn_md.plotting import save_figure
     from cgcnn_md.report import write_report
 
-    result = folder.result()
+    result, level = folder.result(), folder.config.model.level
     figures: list[tuple[Path, str]] = []
     for name, caption in _CAPTIONS.items():
         if name in _DRAWN_FROM and not (folder.path / _DRAWN_FROM[name]).is_file():
             continue
         path = folder.path / "figures" / f"{name}.png"
         save_figure(getattr(result.plot, name)(), path)
-        figures.append((path, caption))
+        figures.append((path, reword(caption, level)))
     record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust", "kinetics"}}
     write_report(
         folder.path, summary=result.summary, clusters=result.clusters, figures=figures,
         provenance={**record, "settings": folder.config.to_dict()}, trust=folder.record.get("trust"),
+        level=level,
     )  # fmt: skip
 
 

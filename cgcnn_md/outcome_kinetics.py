@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.analysis.census import step_time
+from cgcnn_md.config import reword
 from cgcnn_md.errors import StorageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
@@ -88,6 +89,7 @@ def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], t
     numbers = {group.name: plain_numbers(group, clock) for group in found}
     for facts in numbers.values():
         facts["mean_square_displacement"] = _displacements(folder, facts["clusters"])
+        facts["sentences"] = [reword(sentence, config.model.level) for sentence in facts["sentences"]]
     said = [sentence for facts in numbers.values() for sentence in facts["sentences"]]
     if clock.unit == "frames":
         said.append("The time between frames is not known: times of kinetics are in frames.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgcnn_md.config import Config, GroupBy, ReadConfig, make_config
+from cgcnn_md.config import ATOM, Config, GroupBy, ReadConfig, called, make_config, reword
 from cgcnn_md.errors import CgcnnMdError, MissingFileError, UsageError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
@@ -62,7 +62,7 @@ def embed(
     config = make_config(config, settings)
     with OutFolder.open(out, "embed", config, resume=resume, overwrite=overwrite) as folder:
         tell = folder.listen(progress or Silent())
-        readers = _open(source, topology, config.read, folder, tell)
+        readers = _open(source, topology, config, folder, tell)
         try:
             model = trained(readers, config, folder, tell)
             encode_all(model, readers, config, folder, tell)
@@ -86,7 +86,7 @@ def train(
     config = make_config(config, settings)
     with OutFolder.open(out, "train", config, resume=resume, overwrite=overwrite) as folder:
         tell = folder.listen(progress or Silent())
-        readers = _open(source, topology, config.read, folder, tell)
+        readers = _open(source, topology, config, folder, tell)
         try:
             trained(readers, config, folder, tell)
         finally:
@@ -115,15 +115,15 @@ def encode(
     config = replace(config, model=loaded.config)
     with OutFolder.open(out, "encode", config, resume=resume, overwrite=overwrite) as folder:
         tell = folder.listen(progress or Silent())
-        readers = _open(source, topology, config.read, folder, tell)
+        readers = _open(source, topology, config, folder, tell)
         try:
             use_threads(config.train.threads)
             announce_compiling(tell)
             loaded.encoder.to(resolve_device(config.train.device))
             for reader in readers:
                 loaded.codes(reader.species)
-                if strange := strangers(reader.identity.of(reader.targets), loaded.identities):
-                    tell.say(f"{reader.name}: {strange}")
+                if strange := strangers(reader.groups.identity, loaded.identities):
+                    tell.say(f"{reader.name}: {reword(strange, loaded.config.level)}")
             loaded.save(folder.model)
             encode_all(loaded, readers, config, folder, tell)
             analyse(folder, readers, config, tell)
@@ -217,6 +217,9 @@ def gates(out: str | Path, *, progress: Progress | None = None) -> Embedding:
     from cgcnn_md.nn import load_model
 
     folder = OutFolder.reopen(out)
+    if (level := folder.config.model.level) != ATOM:
+        msg = f"{folder.path}: neighbours are weighed for atoms, and its vectors are of {called(level)}; embed atoms"
+        raise UsageError(msg)
     tell = folder.listen(progress or Silent())
     readers = folder.sources()
     if not readers:
@@ -245,16 +248,19 @@ def dry_run(source: Source, topology: Any = None, *, config: Config | None = Non
     """Say what `embed` would do: frames, atoms, species, box, and about how long and how large."""
     config = make_config(config, settings)
     facts: dict[str, Any] = {}
-    readers = open_systems(source, topology, config.read)
+    readers = open_systems(source, topology, config.read, level=config.model.level)
     try:
         if config.train.validate_run:
             choose_runs(readers, config.train.validate_run)
-        visits = size = 0
+        visits = rows = 0
         for reader in readers:
             facts[reader.name] = describe(reader, scan=False)
+            if config.model.level != ATOM:
+                facts[reader.name]["vectors"] = reader.groups.text()
             visits += len(reader) * len(reader.targets)
-        width = config.model.width if config.store.features == "hidden" else int(config.store.features)
-        size = visits * width * np.dtype(config.store.dtype).itemsize
+            rows += len(reader) * len(reader.groups)
+        width = config.model.n_hidden if config.store.features == "hidden" else int(config.store.features)
+        size = rows * width * np.dtype(config.store.dtype).itemsize
         train = config.train
         large = max(len(r.targets) for r in readers) > train.batch_atoms
         trained = 2 * train.epochs * train.steps_per_epoch * train.batch_atoms * (_CUT if large else 1.0)
@@ -269,8 +275,8 @@ def dry_run(source: Source, topology: Any = None, *, config: Config | None = Non
     return facts
 
 
-def _open(source: Source, topology: Any, read: ReadConfig, folder: OutFolder, tell: Progress) -> list[Reader]:
-    readers = open_systems(source, topology, read)
+def _open(source: Source, topology: Any, config: Config, folder: OutFolder, tell: Progress) -> list[Reader]:
+    readers = open_systems(source, topology, config.read, level=config.model.level)
     try:
         folder.inputs(readers)
     except CgcnnMdError:
@@ -283,7 +289,9 @@ def _open(source: Source, topology: Any, read: ReadConfig, folder: OutFolder, te
         tell.say(
             f"{reader.name}: {len(reader)} frames, {len(reader.targets)} of {reader.n_atoms} atoms, species {counts}"
         )
-    if read.on_bad_frame == "skip":
+        if config.model.level != ATOM:
+            tell.say(f"{reader.name}: a vector for each of {reader.groups.text()}")
+    if config.read.on_bad_frame == "skip":
         from cgcnn_md.embedding import frames_or_holes
 
         for reader in readers:  # so that training knows which frames to leave out

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cgcnn_md.config import ATOM, called
 from cgcnn_md.errors import InputError, MissingFileError
 from cgcnn_md.store import Store
 
@@ -95,6 +96,7 @@ class Embedding:
         group = self._system(system) or None
         data: xr.Dataset = xr.open_zarr(self.path / STORE, group=group, consolidated=False)
         labels = ["time", "frame_number", "run", "atom_index", "species", "identity", "type", "species_names"]
+        labels += ["member_atom", "member_group"]
         return data.set_coords([name for name in labels if name in data])
 
     @property
@@ -220,7 +222,8 @@ class Embedding:
         lines = [f"Embedding({self.path})"]
         for store in self.stores():
             name = f"{store.name}: " if store.name else ""
-            size = f"{store.n_frames} frames x {store.n_atoms} atoms x {store.features} features"
+            what = called(str(store.attrs.get("level", ATOM)))
+            size = f"{store.n_frames} frames x {store.n_atoms} {what} x {store.features} features"
             lines.append(f"  {name}{size}, {store.dtype}")
         return "\n".join([*lines, *(f"  {line}" for line in self.summary)])
 

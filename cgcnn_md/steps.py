@@ -62,7 +62,7 @@ def trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell: 
         return model
     began = time.perf_counter()
     model = new_model(readers, config)
-    if told := class_counts([r.identity.of(r.targets) for r in readers], model.identities):
+    if told := class_counts([r.groups.identity for r in readers], model.identities):
         tell.say(told)
     records = train_model(readers, model, config, tell, folder=folder.path)
     best = max((r.validation for r in records), default=float("nan"))

@@ -16,6 +16,7 @@ from cgcnn_md.errors import InputError, StorageError, UsageError
 from cgcnn_md.store_layout import (
     ATOM,
     FEATURE,
+    MEMBER,
     MEMBERSHIP,
     SPECIES,
     as_list,
@@ -93,6 +94,7 @@ class Store:
         frame_numbers: ArrayLike,
         runs: ArrayLike,
         labels: Mapping[str, ArrayLike] | None = None,
+        members: tuple[ArrayLike, ArrayLike] | None = None,
         attrs: Mapping[str, Any] | None = None,
         unit_frames: int,
     ) -> Store:
@@ -119,6 +121,9 @@ class Store:
         labels
             What else is known of every atom, by name: "identity", "type", "molecule" (a number; "" for an atom
             alone); texts of shape (n_atoms,).
+        members
+            Where rows are groups of atoms: topology index and row of every member, ascending, each of shape
+            (n_members,); `atom_index` is then the first member, and a species is a kind of group.
         attrs
             What else to keep: lag, dt, source, hashes. Numbers that are not finite become null.
         unit_frames
@@ -155,6 +160,8 @@ class Store:
             fill(node, "species", np.asarray(species_names, dtype=np.dtypes.StringDType()))
             for name, values in (labels or {}).items():
                 put(node, name, np.asarray(values, dtype=np.dtypes.StringDType()), (ATOM,))
+            for name, numbers in zip(("member_atom", "member_group"), members or ()):
+                put(node, name, np.asarray(numbers, dtype=np.int64), (MEMBER,))
             fill(node, "frame_number", np.asarray(frame_numbers, dtype=np.int64))
             fill(node, "run", np.asarray(runs, dtype=np.int32))
             # last: a group without its version was never finished
@@ -291,6 +298,14 @@ class Store:
         """Add or change attributes; numbers that are not finite become null."""
         with saving(self.path, "attributes"):
             self._group.attrs.update(plain(attrs))
+
+    @cached_property
+    def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Topology index of every atom with a vector, ascending, and its row: its own, or that of its group."""
+        if "member_atom" not in self._group:
+            return self.atom_index, np.arange(self.n_atoms)
+        atoms, rows = (np.asarray(self._group[name][:]) for name in ("member_atom", "member_group"))
+        return atoms, rows
 
     @cached_property
     def identity(self) -> NDArray[np.str_]:

@@ -15,6 +15,7 @@ from cgcnn_md.errors import InputError, MissingFileError, StorageError
 
 FRAME, ATOM, FEATURE, SPECIES, UNIT = "frame", "atom", "feature", "species", "unit"
 MEMBERSHIP = (FRAME, ATOM, "own_cluster")  # clusters of the atom's species, in the order of their numbers
+MEMBER = "member"  # an atom of a group
 NO_CLUSTER = -1
 
 _CHUNK_BYTES = 4 << 20

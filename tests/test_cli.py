@@ -109,7 +109,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         "--select", "name OW", "--environment", "not name MW", "--start", "1", "--stop", "-2", "--step", "3",
         "-b", "10", "-e", "20.5", "--dt", "0.5", "--species-from", "type", "--type-map", "1=Si,2=O",
         "--on-bad-frame", "skip", "-k", "12", "--cutoff", "8", "--width", "32", "--layers", "2",
-        "--objective", "vicreg", "--view", "space", "--epochs", "3", "--seeds", "4",
+        "--level", "molecule", "--objective", "vicreg", "--view", "space", "--epochs", "3", "--seeds", "4",
         "--steps-per-epoch", "5", "--batch-atoms", "100",
         "--learning-rate", "0.01", "--validation", "0.2", "--validate-run", "3",
         "--validate-run", "b.xtc", "--seed", "7", "--device", "cpu", "--threads", "2",
@@ -124,7 +124,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
             "begin": 10.0, "end": 20.5, "dt": 0.5, "species_from": "type", "type_map": {"1": "Si", "2": "O"},
             "on_bad_frame": "skip",
         },
-        "model": {"k": 12, "cutoff": 8.0, "width": 32, "layers": 2},
+        "model": {"k": 12, "cutoff": 8.0, "width": 32, "layers": 2, "level": "molecule"},
         "train": {
             "objective": "vicreg", "view": "space", "lag": 4, "lag_ps": None, "epochs": 3, "steps_per_epoch": 5,
             "batch_atoms": 100, "learning_rate": 0.01, "validation": 0.2, "validate_run": ["3", "b.xtc"],

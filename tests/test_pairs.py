@@ -14,8 +14,9 @@ from cgcnn_md.frame import Frame
 from cgcnn_md.graph import knn_graph
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives.views import jiggled, like_neighbours
+from cgcnn_md.readers.groups import Groups
 from cgcnn_md.readers.identity import Identity
-from cgcnn_md.training.moments import gather_moments
+from cgcnn_md.training.moments import gather_moments, pair_features
 from cgcnn_md.training.pairs import Anchor, PairSampler
 
 
@@ -32,6 +33,8 @@ class FakeReader:
         levels = np.stack([first.species, np.arange(n) % 3 + 2])
         self.identity = Identity(("A", "B", "x", "y", "z"), levels.astype(np.int32), "bonds")
         self.targets = np.arange(n_targets or n)
+        inside = self.identity.of(self.targets)
+        self.groups = Groups.of_atoms(self.species, first.species[self.targets], self.targets, inside)
         self.bad_frames: dict[int, str] = {}
         self.dt = 1.0
 
@@ -109,10 +112,82 @@ def test_moments_of_a_batch_do_not_depend_on_how_it_is_cut(model: Model) -> None
 def test_space_pairs_are_neighbours_of_one_species() -> None:
     frame = random_frame(np.random.default_rng(1), n=50)
     graph = knn_graph(frame, 8, cutoff=5.0, hops=1)
-    first, second = like_neighbours(graph, np.random.default_rng(0))
+    first, second = like_neighbours(graph, frame.species, np.random.default_rng(0))
     np.testing.assert_array_equal(frame.species[first], frame.species[second])
     seen = graph.nodes[graph.index[graph.rows]]
     assert all(b in seen[a] and a != b for a, b in zip(first, second, strict=True))
+
+
+def grouped(reader: FakeReader, size: int = 3) -> FakeReader:
+    """Put atoms next to each other in number into groups of one kind, the last few into a smaller one."""
+    targets = reader.targets
+    group = targets // size
+    n = int(group[-1]) + 1
+    identity = Identity(("M",), np.zeros((1, n), dtype=np.int32))
+    kind = np.zeros(n, dtype=np.int16)
+    reader.groups = Groups("molecule", ("M",), kind, targets, group, identity, np.ones(len(targets)))
+    return reader
+
+
+def of_groups() -> Model:
+    torch.manual_seed(0)
+    config = ModelConfig(k=8, width=16, layers=2, level="molecule")
+    made = Model.new(["A", "B"], config, shortest=0.8, longest=5.0)
+    made.kinds = made.identities = ("M",)
+    return made
+
+
+def test_pairs_of_groups_are_of_one_group_with_all_its_members() -> None:
+    reader, made = grouped(FakeReader([12], n_targets=20)), of_groups()
+    batch = sampler(reader, made).batch([Anchor(0, 1), Anchor(0, 4)], np.random.default_rng(0))
+    assert batch.species.tolist() == [0] * 14
+    for graph, rows in ((batch.first, batch.rows_first), (batch.second, batch.rows_second)):
+        assert rows.tolist() == list(range(14))
+        assert graph.group is not None
+        np.testing.assert_array_equal(graph.group, np.concatenate([np.arange(20) // 3, 7 + np.arange(20) // 3]))
+        np.testing.assert_array_equal(graph.nodes[graph.rows], np.tile(reader.targets, 2))
+    assert all(end.shape == (14, 32) for end in pair_features(made, batch))
+
+
+def test_a_batch_holds_groups_enough_even_where_they_are_large() -> None:
+    made = of_groups()
+    small = PairSampler(
+        [grouped(FakeReader([50]), size=3)], made, view="time", lag=1, batch_atoms=60, validation=0.0
+    )  # type: ignore[list-item]  # fmt: skip
+    assert small.per_batch() == 8  # 80 groups of 240 atoms: four times the budget
+    large = PairSampler(
+        [grouped(FakeReader([50]), size=15)], made, view="time", lag=1, batch_atoms=60, validation=0.0
+    )  # type: ignore[list-item]  # fmt: skip
+    assert large.per_batch() == 15  # 30 groups, though each has 15 atoms
+
+
+def test_blocks_of_a_large_frame_hold_whole_groups() -> None:
+    reader, made = grouped(FakeReader([4], n=2000), size=4), of_groups()
+    drawn = PairSampler([reader], made, view="time", lag=1, batch_atoms=600, validation=0.0)  # type: ignore[list-item]
+    assert not drawn.whole_frames
+    batch = drawn.batch([Anchor(0, 1)] * 2, np.random.default_rng(0))
+    graph = batch.first
+    assert graph.group is not None
+    assert 10 < graph.group.max() < 400
+    members = graph.nodes[graph.rows]
+    assert (np.bincount(graph.group) == 4).all()
+    whole = [set((members[graph.group == g] // 4).tolist()) for g in range(graph.group.max() + 1)]
+    assert all(len(of) == 1 for of in whole)
+    assert len(batch.species) == len(whole)
+
+
+def test_space_pairs_of_groups_are_of_groups_that_touch() -> None:
+    reader, made = grouped(FakeReader([4])), of_groups()
+    batch = sampler(reader, made, "space").batch([Anchor(0, 1), Anchor(0, 2)], np.random.default_rng(0))
+    graph, group = batch.first, batch.first.group
+    assert group is not None
+    assert sorted(batch.rows_first.tolist()) == list(range(20))  # every group has a neighbour
+    of_node = np.empty(len(graph.nodes), dtype=np.int64)
+    of_node[graph.rows] = group
+    for a, b in zip(batch.rows_first, batch.rows_second, strict=True):
+        near = graph.index[graph.rows[group == a]]
+        assert a != b
+        assert b in of_node[near]
 
 
 def test_noise_pairs_are_made_of_one_frame(model: Model) -> None:

@@ -312,6 +312,43 @@ def test_clusters_are_sought_in_the_groups_asked_for(tmp_path: Path) -> None:
         pipeline.cluster(tmp_path / "out", group_by="chain")  # type: ignore[arg-type]
 
 
+def test_embeds_molecules_and_takes_the_level_from_the_model(tmp_path: Path) -> None:
+    said = Listener()
+    result = cgcnn_md.embed(molecules(), out=tmp_path / "out", level="molecule", progress=said, **TINY)
+    assert "frames: a vector for each of 40 molecules (CN 20, CO 20)" in said.lines
+    (store,) = result.stores()
+    assert result.embedding.shape[:2] == (8, 40)
+    assert store.attrs["level"] == "molecule"
+    assert sorted(set(store.species.tolist())) == ["CN", "CO"]
+    assert store.atom_index.tolist() == list(range(0, 80, 2))
+    assert store.members[1].tolist() == np.repeat(np.arange(40), 2).tolist()
+    assert set(result.clusters["species"]) == {"CN", "CO"}
+    assert not any("atoms" in line for line in result.summary)
+    again = cgcnn_md.encode(tmp_path / "out", molecules(), out=tmp_path / "again")
+    np.testing.assert_allclose(again.embedding[:], result.embedding[:], atol=1e-5)
+    other = molecules()
+    other.atoms[1].element = "C"
+    with pytest.raises(SpeciesError, match="molecules C2: this model was trained on CN, CO only"):
+        cgcnn_md.encode(tmp_path / "out", other, out=tmp_path / "other")
+    with pytest.raises(UsageError, match="neighbours are weighed for atoms, and its vectors are of molecules"):
+        pipeline.gates(tmp_path / "out")
+
+
+def test_embeds_groups_of_one_frame_in_space(tmp_path: Path) -> None:
+    one = molecules()
+    one.trajectory[3]
+    single = mda.Merge(one.atoms)
+    single.dimensions = one.dimensions
+    result = cgcnn_md.embed(single, out=tmp_path / "space", level="molecule", **TINY)
+    assert np.ptp(result.embedding[:]) > 0
+
+
+def test_a_dry_run_counts_the_vectors() -> None:
+    facts = pipeline.dry_run(molecules(), level="molecule", features=10)
+    assert facts["frames"]["vectors"] == "40 molecules (CN 20, CO 20)"
+    assert facts["would do"]["embedding"] == f"at most {8 * 40 * 10 * 4 / 1e6:,.1f} MB"
+
+
 def test_says_that_the_input_tells_no_types(made: Path) -> None:
     with pytest.raises(InputError, match="the input told no type of its atoms; wanted --group-by species"):
         pipeline.cluster(made, group_by="type")

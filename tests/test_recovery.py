@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import ase.build
+import MDAnalysis as mda
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -60,6 +61,29 @@ def test_what_the_result_rests_on_is_kept(result: object) -> None:
     page = (result.path / "report.html").read_text(encoding="utf-8")
     assert "Can this be trusted?" in page
     assert result.shuffled.significant[0]
+
+
+def test_molecules_that_lose_their_order_are_two_environments(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    corners = np.argwhere(np.ones((4, 4, 4))) * 4.0
+    n = len(corners)
+    universe = mda.Universe.empty(2 * n, trajectory=True)
+    universe.add_TopologyAttr("elements", ["C", "O"] * n)
+    universe.add_TopologyAttr("bonds", [(2 * i, 2 * i + 1) for i in range(n)])
+    frames = []
+    for number in range(60):
+        way = rng.normal(size=(n, 3)) if number >= 36 else np.array([0.0, 0.0, 1.0]) + rng.normal(0.0, 0.1, (n, 3))
+        first = corners + rng.normal(0.0, 0.2, (n, 3))
+        second = first + 1.2 * way / np.linalg.norm(way, axis=1)[:, None]
+        frames.append(np.stack([first, second], axis=1).reshape(-1, 3) % 16.0)  # the border cuts bonds
+    universe.load_new(np.array(frames, dtype=np.float32), dimensions=np.array([16, 16, 16, 90, 90, 90], np.float32))
+    out = tmp_path / "out"
+    result = cgcnn_md.embed(universe, out=out, level="molecule", epochs=2, steps_per_epoch=5, map_points=20, seed=0)
+    clusters = result.to_xarray()["cluster"].values
+    assert clusters.shape == (60, n)
+    assert len(result.clusters) == 2
+    assert adjusted_rand_score(np.repeat(np.arange(60) >= 36, n), clusters.ravel()) > 0.9
+    assert (result.clusters["coordination_CO"] > 4).all()  # of molecules by molecules
 
 
 def test_a_crystal_that_melts_is_two_environments(tmp_path: Path) -> None:

@@ -42,6 +42,20 @@ def block(first: int, count: int, n_atoms: int = ATOMS) -> np.ndarray:
     return (frame * 100 + atom * 10 + feature).astype(np.float32)
 
 
+def test_members_tell_the_row_of_every_atom(tmp_path: Path) -> None:
+    atoms, rows = make(tmp_path / "a.zarr").members
+    assert (atoms.tolist(), rows.tolist()) == ([0, 2, 4, 6, 8, 10, 12], list(range(7)))
+    held = ([0, 1, 2, 4, 5, 6, 9, 10, 12], [0, 0, 0, 1, 2, 2, 3, 4, 5])
+    store = make(tmp_path / "m.zarr", members=held)
+    store.write_clusters(0, np.arange(ATOMS)[None] % 3)
+    again = Store.open(tmp_path / "m.zarr")
+    assert [part.tolist() for part in again.members] == list(held)
+    on_atoms = again.clusters(0)[again.members[1]]
+    assert on_atoms.tolist() == [0, 0, 0, 1, 2, 2, 0, 1, 2]
+    with xr.open_zarr(tmp_path / "m.zarr", consolidated=False) as data:
+        assert data["member_group"].dims == ("member",)
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     store = make(tmp_path / "e.zarr")
     for first in range(0, FRAMES, UNIT):

@@ -233,7 +233,9 @@ def _add_frame(
         free = ~bound(sample, mine, row, other)
         tested = row % -(-len(mine) // _TESTED) == 0
         touching = np.zeros_like(free)
-        touching[tested] = in_contact(row[tested], vector[tested], shadow[other[tested]])
+        # what a group is bonded to is its rim, and not in the way
+        dark = shadow[other] & (free | (sample.molecules is None or not sample.molecules.grouped))
+        touching[tested] = in_contact(row[tested], vector[tested], dark[tested])
         flat = kind[other] * len(reached) + bins
         seen, known, near = (
             np.bincount(flat[which], minlength=len(names) * len(reached)).reshape(len(names), -1)

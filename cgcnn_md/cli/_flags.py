@@ -59,6 +59,13 @@ FLAGS: dict[str, Flag] = {
     "cutoff": Flag(("--cutoff",), MODEL, "Largest distance of a neighbour, Å."),
     "width": Flag(("--width",), MODEL, "Hidden features per atom."),
     "layers": Flag(("--layers",), MODEL, "Gated convolutions: how many hops an atom sees."),
+    "level": Flag(
+        ("--level",),
+        MODEL,
+        "What gets a vector: atoms, or residues, molecules (what bonds hold together) or the bonded pieces of an "
+        "MDAnalysis selection, pooled from their atoms; with --select, from selected atoms.",
+        "atom|residue|molecule|SELECTION",
+    ),
     # TrainConfig
     "objective": Flag(("--objective",), TRAINING, "What training makes large, on pairs of views of the same atom."),
     "view": Flag(

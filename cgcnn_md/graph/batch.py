@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cgcnn_md.frame import Ints
 from cgcnn_md.graph.knn import KnnGraph
 
 
@@ -20,7 +21,8 @@ def batch_graphs(graphs: Sequence[KnnGraph]) -> KnnGraph:
     Returns
     -------
     KnnGraph
-        Targets of all graphs first, `rows` in order; `nodes` keeps each graph's own atom numbers.
+        Targets of all graphs first, `rows` in order; `nodes` keeps each graph's own atom numbers, and groups are
+        numbered on.
     """
     if len(graphs) == 1:
         return graphs[0]
@@ -54,4 +56,13 @@ def batch_graphs(graphs: Sequence[KnnGraph]) -> KnnGraph:
     rows = np.concatenate([g.rows + o[0] for g, o in zip(graphs, offset, strict=True)])
     counts = tuple(int(c) for c in np.sum([g.counts for g in graphs], axis=0))
     joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    return KnnGraph(rows=rows, counts=counts, **joined)
+    return KnnGraph(rows=rows, counts=counts, group=_numbered_on(graphs), **joined)
+
+
+def _numbered_on(graphs: Sequence[KnnGraph]) -> Ints | None:
+    """Give the groups of all targets, those of each graph after those of the one before."""
+    groups = [g.group for g in graphs if g.group is not None]
+    if not groups:
+        return None
+    start = np.cumsum([0, *(int(group.max()) + 1 for group in groups)])
+    return np.concatenate([group + shift for group, shift in zip(groups, start, strict=False)])

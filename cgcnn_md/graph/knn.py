@@ -35,6 +35,8 @@ class KnnGraph:
         Distances in Å, shape (counts[-2], k); 0 where masked.
     weight
         Smooth edge weight in [0, 1], shape (counts[-2], k); 0 where masked.
+    group
+        Group of every target in the order asked for, from 0, shape (n_targets,); None where each is one.
     """
 
     nodes: Ints
@@ -44,6 +46,7 @@ class KnnGraph:
     index: NDArray[np.int32]
     distance: NDArray[np.float32]
     weight: NDArray[np.float32]
+    group: Ints | None = None
 
     @property
     def target_species(self) -> NDArray[np.int16]:

@@ -1,4 +1,4 @@
-"""Species embedding and a stack of gated convolutions: from a graph to features per target atom."""
+"""Species embedding and a stack of gated convolutions: from a graph to features per target atom, or group of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cgcnn_md.graph import KnnGraph
 from cgcnn_md.nn.conv import GatedConv
+from cgcnn_md.nn.pool import Pool
 
 
 class Encoder(nn.Module):
@@ -26,12 +27,17 @@ class Encoder(nn.Module):
         Convolutions; an atom sees as many hops.
     shortest, longest
         Range of distances in Å that the tables resolve.
+    pooled
+        Whether the targets of graphs are put into groups, which are then what is encoded.
     """
 
-    def __init__(self, n_species: int, *, width: int, layers: int, shortest: float, longest: float) -> None:
+    def __init__(
+        self, n_species: int, *, width: int, layers: int, shortest: float, longest: float, pooled: bool = False
+    ) -> None:  # fmt: skip
         super().__init__()
         self.species = nn.Embedding(n_species, width)
         self.convolutions = nn.ModuleList(GatedConv(width, shortest=shortest, longest=longest) for _ in range(layers))
+        self.pool = Pool(width) if pooled else None
 
     @property
     def hops(self) -> int:
@@ -39,9 +45,16 @@ class Encoder(nn.Module):
         return len(self.convolutions)
 
     def forward(self, graph: KnnGraph) -> Tensor:
-        """Give the features of the graph's targets in the order asked for, shape (n_targets, width)."""
+        """Give the features of the graph's targets in the order asked for, shape (n_targets, width).
+
+        Where targets are in groups, those of the groups, shape (n_groups, 2 width).
+        """
         v = self._run(graph)[0]
-        return v[torch.from_numpy(graph.rows).to(v.device)]
+        v = v[torch.from_numpy(graph.rows).to(v.device)]
+        if self.pool is None or graph.group is None:
+            return v
+        pooled: Tensor = self.pool(v, torch.from_numpy(graph.group).to(v.device))
+        return pooled
 
     def gates(self, graph: KnnGraph) -> list[Tensor]:
         """Give the mean gate of every edge and layer, each of shape (rows of that layer, k), in the order of nodes."""

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from cgcnn_md.config import ModelConfig
+from cgcnn_md.config import ATOM, ModelConfig, called
 from cgcnn_md.errors import InputError, MissingFileError, SpeciesError, StorageError
 from cgcnn_md.frame import Frame
 from cgcnn_md.graph import KnnGraph, batch_graphs, knn_graph
@@ -24,6 +24,7 @@ from cgcnn_md.nn.encoder import Encoder
 from cgcnn_md.states import STATE_ARRAYS, SoftStates
 
 if TYPE_CHECKING:
+    from cgcnn_md.readers.groups import Groups
     from cgcnn_md.readers.identity import Identity
 
 FORMAT = 2
@@ -63,10 +64,12 @@ class Model:
         Shape of graphs and network.
     shortest, longest
         Range of distances in Å that the network resolves.
+    kinds
+        Names of the kinds of what gets a vector: the species, or at another level the kinds of groups.
     identities
-        Names of the identity classes with a mean of their own, species first; what the encoder does not see.
+        Names of the identity classes with a mean of their own, kinds first; what the encoder does not see.
     maps
-        Kinetic map of each species that has one.
+        Kinetic map of each kind that has one.
     lag, dt
         Lag in frames, and ps per frame, at which the maps were made.
     view
@@ -82,6 +85,7 @@ class Model:
     config: ModelConfig
     shortest: float
     longest: float
+    kinds: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     maps: dict[str, KineticMap] = field(default_factory=dict)
     lag: int = 1
@@ -91,22 +95,27 @@ class Model:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.identities = self.identities or self.species
+        self.kinds = self.kinds or self.species
+        self.identities = self.identities or self.kinds
 
     @classmethod
     def new(cls, species: Sequence[str], config: ModelConfig, *, shortest: float, longest: float) -> Model:
         """Make an untrained model; torch's global seed decides its weights."""
-        encoder = Encoder(len(species), width=config.width, layers=config.layers, shortest=shortest, longest=longest)
+        encoder = Encoder(
+            len(species), width=config.width, layers=config.layers, shortest=shortest, longest=longest,
+            pooled=config.level != ATOM,
+        )  # fmt: skip
         return cls(encoder, tuple(species), config, shortest, longest)
 
     def __repr__(self) -> str:
         size = sum(p.numel() for p in self.encoder.parameters())
         what = f"{self.config.layers} gated convolutions, width {self.config.width}, k = {self.config.k}"
-        return f"Model({what}, {size:,} parameters; species {', '.join(self.species)}; lag {self.lag} frames)"
+        level = "" if self.config.level == ATOM else f"; level {self.config.level}: {', '.join(self.kinds)}"
+        return f"Model({what}, {size:,} parameters; species {', '.join(self.species)}{level}; lag {self.lag} frames)"
 
     @property
     def n_features(self) -> int:
-        """Slow coordinates of the species that has most."""
+        """Slow coordinates of the kind that has most."""
         return max((m.weights.shape[1] for m in self.maps.values()), default=0)
 
     def codes(self, species: Sequence[str]) -> NDArray[np.int16]:
@@ -126,32 +135,54 @@ class Model:
             raise SpeciesError(msg)
         return np.array([self.species.index(s) for s in species], dtype=np.int16)
 
+    def rows(self, groups: Groups) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+        """Give the kind and the identity class of what gets a vector, as places in `kinds` and `identities`.
+
+        A class is the finest known one, or the kind; each of shape (n_groups,).
+
+        Raises
+        ------
+        SpeciesError
+            If the model never saw a kind.
+        """
+        unknown = [name for name in groups.kinds if name not in self.kinds]
+        if unknown:
+            what = called(self.config.level)
+            msg = f"{what} {', '.join(unknown)}: this model was trained on {', '.join(self.kinds)} only; select these"
+            raise SpeciesError(msg)
+        codes = np.array([self.kinds.index(name) for name in groups.kinds], dtype=np.int16)
+        return codes[groups.kind], self.classes(groups.identity)
+
     def classes(self, identity: Identity) -> NDArray[np.int64]:
         """Give each atom's class as a place in `identities`: its finest known one, or its species."""
         return identity.finest(self.identities)
 
     def graph(
-        self, frame: Frame, targets: NDArray[np.int64], codes: NDArray[np.int16], cells: CellList | None = None
-    ) -> KnnGraph:
-        """Build the graph of a frame's target atoms; `codes` translates the frame's species."""
+        self, frame: Frame, targets: NDArray[np.int64], codes: NDArray[np.int16], cells: CellList | None = None,
+        *, group: NDArray[np.int64] | None = None,
+    ) -> KnnGraph:  # fmt: skip
+        """Build the graph of a frame's target atoms.
+
+        `codes` translates the frame's species; `group` is the group of every target, from 0.
+        """
         graph = knn_graph(
             frame, self.config.k, cutoff=self.config.cutoff, hops=self.config.layers, targets=targets, cells=cells
         )
-        return replace(graph, species=codes[graph.species])
+        return replace(graph, species=codes[graph.species], group=group)
 
     @torch.no_grad()
     def features(self, graphs: Sequence[KnnGraph]) -> NDArray[np.float32]:
-        """Encode the targets of some graphs, shape (n_targets, width)."""
+        """Encode the targets of some graphs, or their groups, shape (n_targets or n_groups, n_hidden)."""
         features: NDArray[np.float32] = self.encoder(batch_graphs(graphs)).float().cpu().numpy()
         return features
 
     def embed(
-        self, features: NDArray[np.float32], species: NDArray[np.int16], classes: NDArray[np.integer]
+        self, features: NDArray[np.float32], kinds: NDArray[np.int16], classes: NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """Map features, shape (n_atoms, width), by each atom's species and class to shape (n_atoms, n_features)."""
+        """Map features, shape (n, n_hidden), by the kind and class of each row to shape (n, n_features)."""
         out = np.zeros((len(features), self.n_features), dtype=np.float32)
         for name, mapping in self.maps.items():
-            mine = species == self.species.index(name)
+            mine = kinds == self.kinds.index(name)
             if mine.any():
                 out[mine, : mapping.weights.shape[1]] = mapping(features[mine], classes[mine])
         return out
@@ -170,7 +201,8 @@ class Model:
                 for key, value in asdict(part).items():
                     tensors[f"{kind}{name}.{key}"] = torch.from_numpy(np.ascontiguousarray(value))
         header = {
-            "format": FORMAT, "species": list(self.species), "identities": list(self.identities),
+            "format": FORMAT, "species": list(self.species), "kinds": list(self.kinds),
+            "identities": list(self.identities),
             "config": asdict(self.config), "shortest": self.shortest, "longest": self.longest, "maps": list(self.maps),
             "states": list(self.states),
             "lag": self.lag, "dt": self.dt, "view": self.view, "provenance": self.provenance,
@@ -217,7 +249,7 @@ def load_model(path: str | Path) -> Model:
         model.maps[name] = KineticMap(*(tensors[f"{_MAP}{name}.{key}"].numpy() for key in MAP_ARRAYS))
     for name in header.get("states", []):
         model.states[name] = SoftStates(*(tensors[f"{_STATES}{name}.{key}"].numpy() for key in STATE_ARRAYS))
-    model.identities = tuple(header["identities"])
+    model.kinds, model.identities = (tuple(header.get(name, header["species"])) for name in ("kinds", "identities"))
     model.lag, model.dt, model.view = header["lag"], header["dt"], header["view"]
     model.provenance = header["provenance"]
     return model

@@ -1,41 +1,44 @@
-"""What makes a pair: the same atom later, a like neighbour, or the same atom jiggled."""
+"""What makes a pair: the same atom or group later, a like neighbour, or the same one jiggled."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgcnn_md.frame import Frame, Ints
 from cgcnn_md.graph import KnnGraph
 
 
-def like_neighbours(graph: KnnGraph, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Pair each target with a random neighbour of its own species among the targets (view `space`).
+def like_neighbours(graph: KnnGraph, kinds: NDArray[np.integer], rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Pair each target, or group of them, with a random neighbour of its own kind (view `space`).
 
     Parameters
     ----------
     graph
-        Graph of the targets.
+        Graph of the targets; groups are neighbours where atoms of theirs are.
+    kinds
+        Kind of each target, or group, in the order asked for, shape (n,).
     rng
         Chooses among the candidates.
 
     Returns
     -------
     first, second
-        Places of both ends among the targets in the order asked for, each of shape (n_pairs,); atoms without such a
-        neighbour, and pairs of an atom with its own image, are left out.
+        Places of both ends in the order asked for, each of shape (n_pairs,); those without such a neighbour, and
+        pairs of one with its own image, are left out.
     """
     n = graph.counts[0]
-    near = graph.index[:n]
-    like = (graph.weight[:n] > 0) & (near < n) & (near != np.arange(n)[:, None])
-    like &= graph.species[near] == graph.species[:n, None]
-    luck = np.where(like, rng.random(near.shape), -1.0)
-    pick = luck.argmax(axis=1)
-    rows = np.flatnonzero(like.any(axis=1))
-    asked = np.empty(n, dtype=np.int64)
-    asked[graph.rows] = np.arange(n)
-    return asked[rows], asked[near[rows, pick[rows]]]
+    asked = np.full(len(graph.nodes), -1)  # target or group of a node; -1 for those that are only seen
+    asked[graph.rows] = np.arange(n) if graph.group is None else graph.group
+    first, second = np.broadcast_to(asked[:n, None], graph.index[:n].shape), asked[graph.index[:n]]
+    like = (graph.weight[:n] > 0) & (second >= 0) & (first != second) & (kinds[first] == kinds[second])
+    luck = rng.random(like.shape)[like]
+    first, second = first[like], second[like]
+    order = np.lexsort((luck, first))
+    last = order[np.append(np.diff(first[order]) > 0, True)] if len(order) else order
+    return first[last], second[last]
 
 
 def jiggled(frame: Frame, amplitude: float, rng: np.random.Generator) -> Frame:

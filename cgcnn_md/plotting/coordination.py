@@ -67,12 +67,8 @@ def plot_coordination(
     for (name, other, table), panel in zip(shown, axes):
         _draw(panel, table, clusters, legend=name not in seen)
         seen.add(name)
-        dress(
-            panel,
-            title=f"{other} around {name}",
-            x="number" if "within" in other else "number in contact",
-            y="share of atoms",
-        )
+        number = "number" if "within" in other else "number in contact"
+        dress(panel, title=f"{other} around {name}", x=number, y="share of cluster")
     return axes[0]
 
 

@@ -103,7 +103,7 @@ def _draw(ax: Axes, title: str, series: pd.DataFrame, mine: pd.DataFrame, cluste
         handles.insert(0, Patch(facecolor=GREY))
         texts.insert(0, "not assigned")
     unit = ("time (ps)" if timed else "frame") + (", runs end to end" if several else "")
-    dress(ax, title=title, x=unit, y="share of atoms")
+    dress(ax, title=title, x=unit, y="population")
     ax.set_ylim(0, 1)
     ax.set_yticks(np.linspace(0, 1, 6), [f"{n} %" for n in range(0, 101, 20)])
     legend_beside(ax, handles, texts, most=_MOST_NAMES)

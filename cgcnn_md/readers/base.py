@@ -14,6 +14,7 @@ import numpy as np
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning
 from cgcnn_md.frame import Frame
 from cgcnn_md.readers.checks import box_kind, check_cell, check_positions
+from cgcnn_md.readers.groups import Groups
 from cgcnn_md.readers.identity import Identity
 from cgcnn_md.readers.molecules import Molecules
 from cgcnn_md.readers.selection import Layout
@@ -72,6 +73,8 @@ class Reader:
         What each environment atom is in its molecule.
     molecules
         Which molecule each environment atom is in.
+    groups
+        What gets a vector: the target atoms, or groups of them.
     skip_bad
         Whether iterating over the reader leaves out frames that cannot be read, with a warning.
     notes
@@ -107,6 +110,7 @@ class Reader:
         timeline: Timeline,
         identity: Identity,
         molecules: Molecules,
+        groups: Groups,
         *,
         skip_bad: bool = False,
         notes: Iterable[str] = (),
@@ -125,6 +129,7 @@ class Reader:
         self.dt = timeline.dt
         self.identity = identity
         self.molecules = molecules
+        self.groups = groups
         self.notes: list[str] = list(dict.fromkeys(notes))
         self.bad_frames: dict[int, str] = {}
         self._decoder = decoder
@@ -140,7 +145,7 @@ class Reader:
 
     @property
     def n_targets(self) -> int:
-        """Atoms that get an embedding."""
+        """Atoms that get an embedding, alone or in groups."""
         return len(self.targets)
 
     @property

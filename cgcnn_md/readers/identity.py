@@ -256,6 +256,11 @@ def _digests(texts: list[str]) -> NDArray[np.uint64]:
     return np.array([int.from_bytes(digest, "little") for digest in digests], dtype=np.uint64)
 
 
+def mixed_digests(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """Turn texts into well mixed 64-bit numbers, the same in any process, whose sum tells which texts there are."""
+    return _mixed(_digests(list(texts)))
+
+
 def _table(labels: Iterable[str]) -> _Level:
     """Give texts numbers in the order in which they come."""
     place: dict[str, int] = {}

@@ -14,7 +14,7 @@ from cgcnn_md.readers.bonds import molecular_bonds
 from cgcnn_md.readers.identity import in_molecules
 from cgcnn_md.readers.topology import Topology
 
-_MOST_KINDS = 8  # more are a list that nobody reads, as of chains that all differ in length
+MOST_KINDS = 8  # more are a list that nobody reads, as of chains that all differ in length
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +31,15 @@ class Molecules:
         Kind of every atom's molecule, as a place in `names`, -1 for none, shape (n_atoms,).
     bonds
         Atoms of each bond, shape (n_bonds, 2).
+    grouped
+        Whether what is looked from are groups of atoms, each a particle.
     """
 
     names: tuple[str, ...]
     index: Ints
     kind: Ints
     bonds: Ints
+    grouped: bool = False
 
     def of(self, atoms: Ints) -> Molecules:
         """Take some atoms only."""
@@ -58,44 +61,85 @@ def find_molecules(topology: Topology, species: NDArray[np.str_]) -> Molecules:
     species
         Species of every atom, "" for sites that are left out, shape (n_atoms,).
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     n = len(species)
     bonds, _ = molecular_bonds(topology, species)
-    graph = coo_array((np.ones(len(bonds)), (bonds[:, 0], bonds[:, 1])), shape=(n, n))
-    _, joined = connected_components(graph, directed=False)
-    label = joined.astype(np.int64)
-    residue = np.asarray(getattr(topology.universe.atoms, "resindices", np.zeros(n)), dtype=np.int64)
-    alone = in_molecules(topology, species) & (np.bincount(bonds.ravel(), minlength=n) == 0)
-    label[alone] = n + residue[alone]
-    label[species == ""] = -1
+    label = pieces(topology, species, bonds)
     _, label, size = np.unique(label, return_inverse=True, return_counts=True)
     real = (size[label] > 1) & (species != "")
     index = np.full(n, -1)
     index[real] = np.unique(label[real], return_inverse=True)[1]
-    names, of_molecule = _kinds(topology, species, index)
+    given = [name for name, _ in names_of(topology, species, index)]
+    names = tuple(sorted(set(given)))
+    if len(names) > MOST_KINDS:
+        names, given = ("molecule",), ["molecule"] * len(given)
+    place = {name: i for i, name in enumerate(names)}
     kind = np.full(n, -1)
-    kind[real] = of_molecule[index[real]]
+    kind[real] = np.array([place[name] for name in given], dtype=np.int64)[index[real]]
     return Molecules(names, index, kind, bonds)
 
 
-def _kinds(topology: Topology, species: NDArray[np.str_], index: Ints) -> tuple[tuple[str, ...], Ints]:
-    """Name every molecule; all are of one kind without a name where there are too many."""
+def pieces(
+    topology: Topology, species: NDArray[np.str_], bonds: Ints, chosen: NDArray[np.bool_] | None = None
+) -> Ints:  # fmt: skip
+    """Put numbers on what bonds among chosen atoms hold together, else on residues that are molecules, else on atoms.
+
+    Parameters
+    ----------
+    topology, species
+        As for `find_molecules`.
+    bonds
+        Atoms of each bond, shape (n_bonds, 2).
+    chosen
+        Which atoms count, shape (n_atoms,); None for all.
+
+    Returns
+    -------
+    numpy.ndarray
+        Piece of every atom, -1 for one that does not count, shape (n_atoms,).
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(species)
+    counts = (species != "") & (True if chosen is None else chosen)
+    inside = bonds[counts[bonds].all(axis=1)]
+    graph = coo_array((np.ones(len(inside)), (inside[:, 0], inside[:, 1])), shape=(n, n))
+    label = connected_components(graph, directed=False)[1].astype(np.int64)
+    residue = np.asarray(getattr(topology.universe.atoms, "resindices", np.zeros(n)), dtype=np.int64)
+    alone = in_molecules(topology, species) & (np.bincount(bonds.ravel(), minlength=n) == 0)
+    label[alone] = n + residue[alone]
+    label[~counts] = -1
+    return label
+
+
+def names_of(topology: Topology, species: NDArray[np.str_], index: Ints) -> list[tuple[str, bool]]:
+    """Name pieces: whole residues of one name have that name, others their formula.
+
+    Parameters
+    ----------
+    topology, species
+        As for `find_molecules`.
+    index
+        Piece of every atom, from 0, -1 for none, shape (n_atoms,).
+
+    Returns
+    -------
+    list of tuple of str and bool
+        Name of each piece, and whether it is its formula.
+    """
     order = np.argsort(index, kind="stable")
     order = order[index[order] >= 0]
     parts = np.split(order, np.flatnonzero(np.diff(index[order])) + 1) if len(order) else []
-    residues = np.full(len(species), "") if topology.resnames is None else topology.resnames.astype(str)
-    given = []
+    names = np.full(len(species), "") if topology.resnames is None else topology.resnames.astype(str)
+    residue = np.asarray(getattr(topology.universe.atoms, "resindices", np.zeros(len(species))), dtype=np.int64)
+    size = np.bincount(residue, weights=species != "")
+    found = []
     for atoms in parts:
-        named = set(residues[atoms].tolist())
-        own = named.pop().strip() if len(named) == 1 else ""
-        given.append(own or _formula(species[atoms].tolist()))
-    names = tuple(sorted(set(given)))
-    if len(names) > _MOST_KINDS:
-        return ("molecule",), np.zeros(len(given), dtype=np.int64)
-    place = {name: i for i, name in enumerate(names)}
-    return names, np.array([place[name] for name in given], dtype=np.int64)
+        named = set(names[atoms].tolist())
+        whole = len(atoms) == size[np.unique(residue[atoms])].sum()
+        own = named.pop().strip() if whole and len(named) == 1 else ""
+        found.append((own or _formula(species[atoms].tolist()), not own))
+    return found
 
 
 def _formula(species: Sequence[str]) -> str:

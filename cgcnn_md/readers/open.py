@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cgcnn_md.config import ReadConfig
+from cgcnn_md.config import ATOM, ReadConfig
 from cgcnn_md.errors import BadFrameError, CgcnnMdError, InputError, UsageError
-from cgcnn_md.readers import grouping, identity, molecules, roles, selection, species, timeline, topology
+from cgcnn_md.readers import grouping, groups, identity, molecules, roles, selection, species, timeline, topology
 from cgcnn_md.readers.base import Reader
 from cgcnn_md.readers.decoders import MemoryDecoder, WorkerDecoder
 from cgcnn_md.readers.prefetch import FrameWorker
@@ -20,7 +20,7 @@ from cgcnn_md.readers.third_party import third_party
 Path = str | os.PathLike[str]
 
 
-def open_trajectory(traj: Any, topol: Path | None = None, **settings: Any) -> Reader:
+def open_trajectory(traj: Any, topol: Path | None = None, *, level: str = ATOM, **settings: Any) -> Reader:
     """Open one system.
 
     Parameters
@@ -30,6 +30,8 @@ def open_trajectory(traj: Any, topol: Path | None = None, **settings: Any) -> Re
         ``ase.Atoms``, one or a list.
     topol
         File that says what the atoms are, where the trajectory does not.
+    level
+        What gets a vector: "atom", "residue", "molecule" or a selection.
     **settings
         Fields of `ReadConfig`.
 
@@ -53,7 +55,7 @@ def open_trajectory(traj: Any, topol: Path | None = None, **settings: Any) -> Re
         kinds = [roles.classify(path) for path in traj]
         if kinds[0].role == "movie" and all(kind.format == kinds[0].format for kind in kinds):
             topol = traj[0]  # runs that describe themselves
-    readers = open_systems(traj, topol, config)
+    readers = open_systems(traj, topol, config, level=level)
     if len(readers) > 1:
         for reader in readers:
             reader.close()
@@ -61,7 +63,9 @@ def open_trajectory(traj: Any, topol: Path | None = None, **settings: Any) -> Re
     return readers[0]
 
 
-def open_systems(source: Any, topology: Path | None = None, read: ReadConfig | None = None) -> list[Reader]:
+def open_systems(
+    source: Any, topology: Path | None = None, read: ReadConfig | None = None, *, level: str = ATOM
+) -> list[Reader]:  # fmt: skip
     """Open one or more systems.
 
     Parameters
@@ -73,6 +77,8 @@ def open_systems(source: Any, topology: Path | None = None, read: ReadConfig | N
         Topology of all trajectories in `source`, instead of its last one.
     read
         What is read and which atoms count.
+    level
+        What gets a vector: "atom", "residue", "molecule" or a selection.
 
     Returns
     -------
@@ -89,14 +95,14 @@ def open_systems(source: Any, topology: Path | None = None, read: ReadConfig | N
     config = read or ReadConfig()
     _check(config)
     if not isinstance(source, str | os.PathLike) and not _are_paths(source):
-        return [_in_memory(source, topology, config)]
+        return [_in_memory(source, topology, config, level)]
     paths = [source] if isinstance(source, str | os.PathLike) else list(source)
     files = [roles.classify(path) for path in paths]
     systems = [grouping.pair(files, roles.classify(topology))] if topology is not None else grouping.group(files)
     readers: list[Reader] = []
     try:
         for system, name in zip(systems, grouping.named(systems), strict=True):
-            readers.append(_from_files(system, name, config))
+            readers.append(_from_files(system, name, config, level))
     except BaseException:
         for reader in readers:
             reader.close()
@@ -122,7 +128,7 @@ def _are_paths(source: Any) -> bool:
     return all(isinstance(item, str | os.PathLike) for item in source)
 
 
-def _from_files(system: grouping.SystemFiles, name: str, config: ReadConfig) -> Reader:
+def _from_files(system: grouping.SystemFiles, name: str, config: ReadConfig, level: str) -> Reader:
     """Open the files of one system in a worker of its own."""
     trajectories = list(system.trajectories)
     described_by_ase = system.topology.backend == "ase"
@@ -151,13 +157,13 @@ def _from_files(system: grouping.SystemFiles, name: str, config: ReadConfig) -> 
         notes = [*system.notes, *(note for meta in metas for note in meta["notes"])]
         sources = list(dict.fromkeys([*paths, system.topology.path]))
         lengths, has_time = [meta["n_frames"] for meta in metas], [meta["has_time"] for meta in metas]
-        return _assemble(name, sources, decoder, atoms, lengths, has_time, config, notes)
+        return _assemble(name, sources, decoder, atoms, lengths, has_time, config, level, notes)
     except BaseException:
         worker.close()
         raise
 
 
-def _in_memory(source: Any, top: Path | None, config: ReadConfig) -> Reader:
+def _in_memory(source: Any, top: Path | None, config: ReadConfig, level: str) -> Reader:
     """Read from objects of MDAnalysis or ASE."""
     if top is not None:
         raise UsageError(f"{os.fspath(top)}: a topology is for files; {type(source).__name__} holds its own")
@@ -174,7 +180,7 @@ def _in_memory(source: Any, top: Path | None, config: ReadConfig) -> Reader:
         name = roles.InputFile(path, "mdanalysis", "", "movie").stem if isinstance(path, str) else "frames"
         decoder = MemoryDecoder(frames, lengths, [name] * len(lengths))
         atoms, times = topology.of_universe(universe), [bool(frames.has_time)] * len(lengths)
-        return _assemble(name, (), decoder, atoms, lengths, times, config, [], group)
+        return _assemble(name, (), decoder, atoms, lengths, times, config, level, [], group)
     images = [source] if hasattr(source, "get_chemical_symbols") else source
     if not isinstance(images, list | tuple) or not all(hasattr(image, "get_chemical_symbols") for image in images):
         kind = type(source).__name__
@@ -184,7 +190,7 @@ def _in_memory(source: Any, top: Path | None, config: ReadConfig) -> Reader:
     memory = AtomsSource(images)
     atoms = topology.of_labels(memory.labels or [])
     decoder = MemoryDecoder(memory, [memory.n_frames], ["the list of Atoms"])
-    return _assemble("frames", (), decoder, atoms, [memory.n_frames], [False], config, [])
+    return _assemble("frames", (), decoder, atoms, [memory.n_frames], [False], config, level, [])
 
 
 def _assemble(
@@ -195,18 +201,23 @@ def _assemble(
     lengths: list[int],
     has_time: list[bool],
     config: ReadConfig,
+    level: str,
     notes: list[str],
     group: Any = None,
 ) -> Reader:
     """Put species, selections and frames together."""
     found = _located(name, sources, lambda: species.assign(atoms, config.species_from, config.type_map))
-    if atoms.own and selection.is_geometric(config.select, config.environment):
+    if atoms.own and selection.is_geometric(config.select, config.environment, level):
         _place(atoms, decoder)
     layout = selection.lay_out(atoms, found, config.select, config.environment, group)
+    layout = selection.keep_level(atoms, layout, level)
     decoder.keep(layout.environment)
     labels = np.where(found.dropped, "", found.labels.astype(str))
     classes = identity.identify(atoms, labels)
     held = molecules.find_molecules(atoms, labels).of(layout.environment)
+    inside = classes.of(layout.environment)
+    of_targets = inside.of(layout.targets)
+    rows, told = _located(name, sources, lambda: groups.find_groups(atoms, labels, layout, level, of_targets))
     seen: dict[tuple[int, int], float | None] = {}
 
     def time_of(run: int, number: int) -> float | None:
@@ -216,10 +227,9 @@ def _assemble(
         return seen[run, number]
 
     line = timeline.build(lengths, has_time, time_of, config, decoder.paths)
-    everything = [*notes, *atoms.notes, *found.notes, *layout.notes, *line.notes, *filter(None, [classes.note])]
+    everything = [*notes, *atoms.notes, *found.notes, *layout.notes, *line.notes, *filter(None, [classes.note]), *told]
     skip = config.on_bad_frame == "skip"
-    inside = classes.of(layout.environment)
-    reader = Reader(name, sources, decoder, layout, found, line, inside, held, skip_bad=skip, notes=everything)
+    reader = Reader(name, sources, decoder, layout, found, line, inside, held, rows, skip_bad=skip, notes=everything)
     if not skip:
         # Truncation shows in the last frame of a run: better now than after an hour of training.
         for position in np.flatnonzero(np.diff(reader.runs, append=-1)):

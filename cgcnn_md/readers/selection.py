@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.config import ATOM, MOLECULE, RESIDUE
 from cgcnn_md.errors import InputError, UsageError
 from cgcnn_md.frame import Ints
 from cgcnn_md.readers.species import Species
@@ -128,6 +129,38 @@ def lay_out(
     )
 
 
+def keep_level(topology: Topology, layout: Layout, level: str) -> Layout:
+    """Keep the target atoms of the selection that a level is; all where it is none.
+
+    Parameters
+    ----------
+    topology
+        Atoms.
+    layout
+        Target atoms so far.
+    level
+        "atom", "residue", "molecule" or a selection.
+
+    Raises
+    ------
+    UsageError
+        If it is not in MDAnalysis' language.
+    InputError
+        If it selects no target.
+    """
+    if level in (ATOM, RESIDUE, MOLECULE):
+        return layout
+    mask = _chosen(topology.universe.atoms, level, "level", layout.notes, topology.n_atoms)
+    kept = mask[layout.atom_index]
+    if not kept.any():
+        raise InputError(f"level {level!r}: no target atom of {len(kept)}; wanted at least one")
+    types = None if layout.types is None else layout.types[kept]
+    return replace(
+        layout, targets=layout.targets[kept], names=layout.names[kept], resnames=layout.resnames[kept],
+        resids=layout.resids[kept], types=types,
+    )  # fmt: skip
+
+
 def _complete(topology: Topology, species: Species) -> None:
     """Let selections use names, types and elements although the file holds none: the species stand in."""
     labels = species.labels.astype(str).astype(object)
@@ -148,8 +181,9 @@ def _chosen(atoms: Any, text: str | None, option: str, notes: list[str], n_atoms
             mask[atoms.select_atoms(text).indices] = True
         except Exception as error:  # noqa: BLE001 - MDAnalysis has no one class for bad selections
             reason = " ".join(str(error).split())
+            others = "atom, residue, molecule or " if option == "level" else ""
             raise UsageError(
-                f"--{option} {text!r}: {reason}; wanted a selection in MDAnalysis' language, e.g. 'element Li'"
+                f"--{option} {text!r}: {reason}; wanted {others}a selection in MDAnalysis' language, e.g. 'element Li'"
             ) from None
     return mask
 

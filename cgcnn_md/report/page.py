@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cgcnn_md.config import ATOM, called, reword
 from cgcnn_md.errors import MissingFileError, StorageError
 from cgcnn_md.report.table import cluster_table
 from cgcnn_md.report.trust import trust_section
@@ -61,6 +62,7 @@ def write_report(
     figures: Sequence[tuple[Path, str]],
     provenance: Mapping[str, Any],
     trust: Mapping[str, Any] | None = None,
+    level: str = ATOM,
     title: str = "Local environments",
 ) -> Path:
     """Write ``report.html``: no script, no network, everything inside.
@@ -80,6 +82,8 @@ def write_report(
         opens on a click.
     trust
         The record of what the result rests on, as ``run.json`` holds it under `trust`.
+    level
+        What has a vector: "atom", "residue", "molecule" or a selection.
     title
         Heading of the page.
 
@@ -98,12 +102,12 @@ def write_report(
     source = provenance.get("source", "")
     named = ", ".join(map(str, source)) if isinstance(source, list | tuple) else str(source)
     body = [
-        f"<h1>{escape(title)}</h1>",
+        f"<h1>{escape(title)}{'' if level == ATOM else f' of {called(level)}'}</h1>",
         f'<p class="source">{escape(named)}</p>',
         '<section class="summary">' + "".join(f"<p>{escape(line)}</p>" for line in summary) + "</section>",
         "<h2>Clusters</h2>",
-        cluster_table(clusters),
-        trust_section(trust) if trust else "",
+        reword(cluster_table(clusters), level),
+        reword(trust_section(trust), level) if trust else "",
         "<h2>Figures</h2>" if figures else "",
         *(_figure(Path(path), caption) for path, caption in figures),
         "<h2>Provenance</h2>",

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import torch
 
-from cgcnn_md.config import VIEWS, Config
+from cgcnn_md.config import VIEWS, Config, called
 from cgcnn_md.errors import InputError, UsageError
 from cgcnn_md.kernels.threads import one_blas_thread
 from cgcnn_md.nn import Model
@@ -187,10 +187,11 @@ def train_model(
     model.provenance |= {"starts": [round(s, 4) for s in trainer.scores], "agreement": trainer.agreement()}
     model.provenance["scores"] = {
         name: {"trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4)}
-        for name in model.species
+        for name in model.kinds
     }
-    wanted = {reader.species[code] for reader in readers for code in np.unique(reader.species_codes[reader.targets])}
+    wanted = set().union(*(reader.groups.names.tolist() for reader in readers))
     if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
-        progress.say(f"{', '.join(flat)}: all atoms alike, or too few to make pairs of: their embedding is zero")
+        what = f"all {called(config.model.level)} alike, or too few to make pairs of"
+        progress.say(f"{', '.join(flat)}: {what}: their embedding is zero")
     model.encoder.eval()
     return records

@@ -20,7 +20,7 @@ _MOST_LAGS = 8  # the longest lag leaves so many in the trajectory
 
 
 def pair_features(model: Model, batch: PairBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Encode both ends of every pair, each of shape (n_pairs, width)."""
+    """Encode both ends of every pair, each of shape (n_pairs, n_hidden)."""
     first = model.encoder(batch.first)
     second = first if batch.second is batch.first else model.encoder(batch.second)
     device = first.device
@@ -36,7 +36,7 @@ def gather_moments(model: Model, batches: Iterable[PairBatch]) -> dict[str, Lagg
         x, y = (f.float().cpu().numpy() for f in pair_features(model, batch))
         for code in np.unique(batch.species):
             mine = batch.species == code
-            gathered = moments.setdefault(model.species[code], LaggedMoments(x.shape[1], len(model.identities)))
+            gathered = moments.setdefault(model.kinds[code], LaggedMoments(x.shape[1], len(model.identities)))
             gathered.add(x[mine], y[mine], batch.classes[mine])
     return moments
 
@@ -48,8 +48,8 @@ def fit_maps(model: Model, sampler: PairSampler, n: int, *, max_nodes: int = _MA
     """
     train = gather_moments(model, sampler.spread(sampler.train, max_nodes))
     held = gather_moments(model, sampler.spread(sampler.held_out, max_nodes, seed=1))
-    none = LaggedMoments(model.config.width, len(model.identities))
-    return {name: fit_kinetic_map(train.get(name, none), held.get(name, none), n) for name in model.species}
+    none = LaggedMoments(model.config.n_hidden, len(model.identities))
+    return {name: fit_kinetic_map(train.get(name, none), held.get(name, none), n) for name in model.kinds}
 
 
 def choose_lag(

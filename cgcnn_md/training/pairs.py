@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.config import ATOM
 from cgcnn_md.frame import Frame, Ints
 from cgcnn_md.graph import KnnGraph, batch_graphs, compact_block
 from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives.views import jiggled, like_neighbours
 from cgcnn_md.readers import Reader
+from cgcnn_md.readers.groups import Groups
 from cgcnn_md.readers.runs import Runs
 
 _CACHE_BYTES = 400_000_000
@@ -29,21 +31,23 @@ _MOST_CUTS = 16  # blocks that are cut from one frame for a sum over all
 _MOST_FRAMES = 256  # of tiny systems; more cost time and no longer sharpen the score
 _STRETCH = 20  # lags that a stretch of time lasts at least
 _MOST_STRETCHES = 3  # of a run, each with a held-out end: what happens once in a run is then in both parts
+_FEWEST_GROUPS, _ENOUGH_GROUPS = 30, 100  # of a kind in a batch: at any cost, and for a few times its budget
+_DEARER = 4
 JIGGLE = 0.1  # of the nearest-neighbour distance
 
 
 @dataclass(frozen=True, eq=False)
 class PairBatch:
-    """Both views of some atoms.
+    """Both views of some atoms, or of groups of them.
 
     Parameters
     ----------
     first, second
         Graphs of the two views; the same object where both ends lie in one graph.
     rows_first, rows_second
-        Places of the ends among the targets of each graph, each of shape (n_pairs,).
+        Places of the ends among the targets of each graph, or its groups, each of shape (n_pairs,).
     species
-        Species code of each pair, shape (n_pairs,).
+        Species code of each pair, or kind of group, as a place in the model's `kinds`, shape (n_pairs,).
     classes
         Identity class of both ends, as places in the model's table, shape (n_pairs, 2).
     """
@@ -92,7 +96,7 @@ class PairSampler:
         self.readers, self.model, self.view, self.lag = readers, model, view, lag
         self.batch_atoms = batch_atoms
         self.codes = [model.codes(r.species) for r in readers]
-        self.classes = [model.classes(r.identity) for r in readers]
+        self.rows = [model.rows(r.groups) for r in readers]
         self._cache: OrderedDict[tuple[int, int], KnnGraph] = OrderedDict()
         self._cached = 0
         self._binned: OrderedDict[tuple[int, int], CellList] = OrderedDict()
@@ -153,8 +157,10 @@ class PairSampler:
                     break
                 self.block = max(int(self.block / (over * self.pieces) ** 1.5), _SMALLEST_BLOCK)
 
-    def _graphs(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> list[tuple[KnnGraph, KnnGraph, Ints]]:
-        """Build both views of each anchor, with the classes of the targets.
+    def _graphs(
+        self, anchors: Sequence[Anchor], rng: np.random.Generator
+    ) -> list[tuple[KnnGraph, KnnGraph, NDArray[np.int16], Ints]]:  # fmt: skip
+        """Build both views of each anchor, with the kinds and classes of what gets a vector.
 
         Frames of a system are asked for together, so that reading overlaps.
         """
@@ -173,16 +179,24 @@ class PairSampler:
                 frames[s, number] = frame
         pairs = []
         for a in anchors:
-            targets = self.readers[a.system].targets
+            groups, rows = self.readers[a.system].groups, None
             if not self.whole_frames:
                 for step in reach:
                     self._bin((a.system, a.frame + step), frames)
-                targets = compact_block(self._binned[a.system, a.frame], targets, self.block, rng)
-            ends = [self._graph(a.system, a.frame + step, targets, frames, keep=keep_graphs) for step in reach]
+                # whole groups, by their first members
+                size = max(self.block * len(groups) // len(groups.atoms), -(-self._fewest(groups) // self.pieces), 1)
+                near = compact_block(self._binned[a.system, a.frame], groups.first, size, rng)
+                rows = np.searchsorted(groups.first, near)
+            members = groups.members(rows)
+            ends = [self._graph(a.system, a.frame + step, members, frames, keep=keep_graphs) for step in reach]
             if self.view == "noise":
                 moved = self._jiggled(a, frames[a.system, a.frame], ends[0], rng)
-                ends.append(self.model.graph(moved.frame, targets, self.codes[a.system], moved))
-            pairs.append((ends[0], ends[-1], self.classes[a.system][targets]))
+                ends.append(
+                    self.model.graph(moved.frame, members[0], self.codes[a.system], moved, group=members[1])
+                )  # fmt: skip
+            kinds, classes = self.rows[a.system]
+            which = slice(None) if rows is None else rows
+            pairs.append((ends[0], ends[-1], kinds[which], classes[which]))
         return pairs
 
     def _jiggled(self, anchor: Anchor, frame: Frame, graph: KnnGraph, rng: np.random.Generator) -> CellList:
@@ -205,13 +219,16 @@ class PairSampler:
             self._binned.popitem(last=False)
 
     def _graph(
-        self, system: int, number: int, targets: Ints, frames: dict[tuple[int, int], Frame], *, keep: bool
-    ) -> KnnGraph:
+        self, system: int, number: int, members: tuple[Ints, Ints | None], frames: dict[tuple[int, int], Frame], *,
+        keep: bool,
+    ) -> KnnGraph:  # fmt: skip
         key = (system, number)
         if keep and key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        graph = self.model.graph(frames[key], targets, self.codes[system], self._binned.get(key))
+        graph = self.model.graph(
+            frames[key], members[0], self.codes[system], self._binned.get(key), group=members[1]
+        )  # fmt: skip
         if keep:
             self._cache[key] = graph
             self._cached += graph.nbytes
@@ -228,20 +245,28 @@ class PairSampler:
             targets = max(g.counts[0] for g in graphs)
             nodes = max(len(g.nodes) for g in graphs)
             budget = min(self.batch_atoms // targets, _NODES_PER_TARGET * self.batch_atoms // nodes)
-            self._per_batch = int(np.clip(budget, 1, min(_MOST_FRAMES, len(self.train))))
+            fewest = max(-(-self._fewest(r.groups) // len(r.groups)) for r in self.readers)
+            self._per_batch = int(np.clip(max(budget, fewest), 1, min(_MOST_FRAMES, len(self.train))))
         return self._per_batch
+
+    def _fewest(self, groups: Groups) -> int:
+        """Give the groups that a batch must hold whatever they cost, for covariances of few pairs are noise."""
+        if groups.level == ATOM:
+            return 0
+        affordable = _DEARER * self.batch_atoms * len(groups) // len(groups.atoms)
+        return len(groups.kinds) * int(np.clip(affordable // len(groups.kinds), _FEWEST_GROUPS, _ENOUGH_GROUPS))
 
     def batch(self, anchors: Sequence[Anchor], rng: np.random.Generator) -> PairBatch:
         """Build the batch of some anchors."""
         pairs = self._graphs(anchors, rng)
         first = batch_graphs([p[0] for p in pairs])
-        species, classes = first.target_species, np.concatenate([p[2] for p in pairs])
+        kinds, classes = (np.concatenate(of) for of in list(zip(*pairs, strict=True))[2:])
         if self.view == "space":
-            a, b = like_neighbours(first, rng)
-            return PairBatch(first, first, a, b, species[a], np.stack([classes[a], classes[b]], axis=1))
-        rows = np.arange(len(first.rows))
+            a, b = like_neighbours(first, kinds, rng)
+            return PairBatch(first, first, a, b, kinds[a], np.stack([classes[a], classes[b]], axis=1))
+        rows = np.arange(len(kinds))
         both = np.stack([classes, classes], axis=1)
-        return PairBatch(first, batch_graphs([p[1] for p in pairs]), rows, rows, species, both)
+        return PairBatch(first, batch_graphs([p[1] for p in pairs]), rows, rows, kinds, both)
 
     def random(self, rng: np.random.Generator, n_batches: int) -> Iterator[PairBatch]:
         """Draw training batches, every system as often as any other."""

@@ -23,7 +23,7 @@ def new_model(readers: Sequence[Reader], config: Config) -> Model:
     Parameters
     ----------
     readers
-        The systems; the species table is the union of theirs, and classes are those with atoms enough.
+        The systems; the species table is the union of theirs, and classes are those with atoms, or groups, enough.
     config
         Settings; `config.train.seed` decides the weights.
     """
@@ -41,5 +41,6 @@ def new_model(readers: Sequence[Reader], config: Config) -> Model:
     longest = max(longest, 1.5 * shortest)
     torch.manual_seed(config.train.seed)
     model = Model.new(species, config.model, shortest=max(_SLACK * shortest, 1e-3), longest=longest)
-    model.identities = choose_classes(species, [r.identity.of(r.targets) for r in readers])
+    model.kinds = tuple(sorted(set().union(*(r.groups.kinds for r in readers))))
+    model.identities = choose_classes(model.kinds, [r.groups.identity for r in readers])
     return model

@@ -83,7 +83,7 @@ class Trainer:
         """Begin with the weights that the encoder has."""
         model, settings = self.model, self.settings
         device = model.encoder.species.weight.device
-        objective = OBJECTIVES[settings.objective](model.config.width, len(model.identities)).to(device)
+        objective = OBJECTIVES[settings.objective](model.config.n_hidden, len(model.identities)).to(device)
         optimiser = torch.optim.Adam(
             [*model.encoder.parameters(), *objective.head.parameters()], lr=settings.learning_rate
         )
@@ -166,7 +166,7 @@ class Trainer:
         classes = np.concatenate([batch.classes[:, 0] for batch in self._fixed])
         shares = {}
         for name, mapping in self.model.maps.items():
-            mine = np.flatnonzero(species == self.model.species.index(name))
+            mine = np.flatnonzero(species == self.model.kinds.index(name))
             if len(mine) < _FEWEST_SHARED * features.shape[1]:
                 continue
             slow = mapping(features[mine], classes[mine])
