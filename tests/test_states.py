@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import ase
@@ -26,6 +27,7 @@ from cgcnn_md.training.states import train_states
 
 TWO = np.asarray([[0.97, 0.03], [0.09, 0.91]])
 THREE = np.asarray([[0.97, 0.03, 0.0], [0.03, 0.94, 0.03], [0.0, 0.03, 0.97]])
+CHAINS = {"two": TWO, "three": THREE}
 PLACES = np.asarray([[-1.0, 0.0], [1.0, 0.5], [0.0, 1.5]])
 SMALL = {"select": "element Li", "k": 6, "width": 16, "layers": 1, "epochs": 2, "steps_per_epoch": 8, "lag": 2}
 
@@ -42,18 +44,19 @@ def pairs(x: np.ndarray, lag: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(x[:-lag].reshape(-1, n)), torch.from_numpy(x[lag:].reshape(-1, n))
 
 
-def states_of(transition: np.ndarray, n: int) -> tuple[SoftStates, np.ndarray, np.ndarray]:
+@cache
+def states_of(chain: str, n: int) -> tuple[SoftStates, np.ndarray, np.ndarray]:
     """Train states on known chains; give them with labels and coordinates of unseen time."""
     rng = np.random.default_rng(0)
-    labels = hops(transition, 1200, 4, rng)
+    labels = hops(CHAINS[chain], 1200, 4, rng)
     x = emitted(labels, rng)
     return train_states(pairs(x[:800]), pairs(x[800:]), n, starts=3), labels[800:], x[800:]
 
 
-@pytest.mark.parametrize("transition", [TWO, THREE], ids=["two", "three"])
-def test_states_in_the_data_are_found(transition: np.ndarray) -> None:
-    n = len(transition)
-    found, labels, x = states_of(transition, n)
+@pytest.mark.parametrize("chain", CHAINS)
+def test_states_in_the_data_are_found(chain: str) -> None:
+    transition, n = CHAINS[chain], len(CHAINS[chain])
+    found, labels, x = states_of(chain, n)
     chi = found(x.reshape(-1, 3))
     np.testing.assert_allclose(chi.sum(axis=1), 1.0)
     assert (np.diff(chi.mean(axis=0)) < 0.05).all()  # in the order of population
@@ -68,7 +71,7 @@ def test_states_in_the_data_are_found(transition: np.ndarray) -> None:
 def test_the_score_is_deeptimes() -> None:
     from deeptime.decomposition import VAMP
 
-    found, _, x = states_of(THREE, 3)
+    found, _, x = states_of("three", 3)
     now, later = (found(end.numpy())[:, :2] for end in pairs(x))
     both = np.concatenate([now, later]), np.concatenate([later, now])
     theirs = VAMP(epsilon=1e-12).fit_from_timeseries(both).fetch_model().score(2)
@@ -86,7 +89,7 @@ def test_says_that_the_data_hold_fewer_states(n: int, hold: str) -> None:
 
 
 def test_no_caution_where_all_states_are_there() -> None:
-    found, _, x = states_of(THREE, 3)
+    found, _, x = states_of("three", 3)
     evidence = given_states(found, x.reshape(-1, 3), None).evidence
     assert not list(of_group(evidence, GroupTrust("Li", 3, 1.0, None, None, None, None, None)))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+import torch
 from threadpoolctl import ThreadpoolController
 
 
@@ -14,3 +17,18 @@ def one_blas_thread() -> AbstractContextManager[object]:
     rate.
     """
     return ThreadpoolController().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch sum in one order: sums over a batch differ by rounding with its threads, which training amplifies.
+
+    The compiled loops, where most of the time goes, keep their threads: their sums do not depend on them.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with one_blas_thread():
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numba
@@ -12,7 +11,7 @@ import torch
 
 from cgcnn_md.config import VIEWS, Config, called
 from cgcnn_md.errors import InputError, UsageError
-from cgcnn_md.kernels.threads import one_blas_thread
+from cgcnn_md.kernels.threads import one_torch_thread
 from cgcnn_md.nn import Model
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
@@ -36,21 +35,6 @@ def use_threads(threads: int | None) -> None:
             raise UsageError(msg)
         torch.set_num_threads(threads)
         numba.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Let torch sum in one order: sums over a batch differ by rounding with its threads, which training amplifies.
-
-    The compiled loops, where most of the time goes, keep their threads: their sums do not depend on them.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with one_blas_thread():
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def resolve_device(device: str) -> torch.device:

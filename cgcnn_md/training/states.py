@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cgcnn_md.frame import Floats
+from cgcnn_md.kernels.threads import one_torch_thread
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives.vamp2 import vamp2_score
 from cgcnn_md.states import SoftStates
@@ -54,7 +55,7 @@ def _coordinates(model: Model, batches: Iterable[PairBatch]) -> dict[str, Pairs]
     for batch in batches:
         x, y = (f.float().cpu().numpy() for f in pair_features(model, batch))
         for code in np.unique(batch.species):
-            mine, name = batch.species == code, model.species[code]
+            mine, name = batch.species == code, model.kinds[code]
             mapping = model.maps[name]
             if mapping.weights.any():
                 both = mapping(x[mine], batch.classes[mine, 0]), mapping(y[mine], batch.classes[mine, 1])
@@ -67,6 +68,7 @@ def _coordinates(model: Model, batches: Iterable[PairBatch]) -> dict[str, Pairs]
     return made
 
 
+@one_torch_thread()
 def train_states(train: Pairs, held_out: Pairs, n: int, *, seed: int = 0, starts: int = _STARTS) -> SoftStates:
     r"""Train the memberships of one species from several starts and keep those of the best held-out score.
 
