@@ -114,7 +114,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         "--learning-rate", "0.01", "--validation", "0.2", "--validate-run", "3",
         "--validate-run", "b.xtc", "--seed", "7", "--device", "cpu", "--threads", "2",
         "--lag", "4", "--features", "8", "--dtype", "float16", "--map-points", "50",
-        "--group-by", "identity",
+        "--group-by", "identity", "--states", "3",
     )  # fmt: skip
     assert run("embed", "a.xtc", *flags, "-o", "OUT", "--resume", "--quiet") == 0
     got = config_of(pipeline).to_dict()
@@ -128,8 +128,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         "train": {
             "objective": "vicreg", "view": "space", "lag": 4, "lag_ps": None, "epochs": 3, "steps_per_epoch": 5,
             "batch_atoms": 100, "learning_rate": 0.01, "validation": 0.2, "validate_run": ["3", "b.xtc"],
-            "seed": 7, "seeds": 4, "device": "cpu",
-            "threads": 2,
+            "seed": 7, "seeds": 4, "device": "cpu", "threads": 2, "states": 3,
         },
         "store": {"features": 8, "dtype": "float16", "map_points": 50, "group_by": "identity"},
     }  # fmt: skip
