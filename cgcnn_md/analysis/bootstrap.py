@@ -70,6 +70,12 @@ def bodies(molecule: Ints) -> Ints:
     return np.arange(len(molecule)) if len(found) < FEWEST else np.asarray(place, dtype=np.int64)
 
 
+def dealt(molecule: Ints, most: int, rng: np.random.Generator) -> Ints:
+    """Deal the bodies of some atoms to at most so many groups at random; the group of every atom, shape (n_atoms,)."""
+    body = bodies(molecule)
+    return np.asarray((rng.permutation(int(body.max()) + 1) % most)[body], dtype=np.int64)
+
+
 def enough(freedom: Iterable[int]) -> int:
     """Give the degrees of freedom that a way of cutting needs, of those that the ways have."""
     return min(FEWEST - 1, max(1, *freedom))

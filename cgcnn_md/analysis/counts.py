@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.analysis.bootstrap import bodies
-from cgcnn_md.analysis.census import frames_joined
+from cgcnn_md.analysis.bootstrap import dealt
+from cgcnn_md.analysis.one_pass import MOLECULE_GROUPS, in_one_pass
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
-MOLECULE_GROUPS = 100
-_BLOCKS = 60
 _EXAMPLES = 20
 _CHUNK = 1_000_000  # labels counted at once
 _MEMORY = 256e6  # bytes of labels kept to look back
@@ -118,49 +116,20 @@ def gather_counts(
     dict
         Counts of each group that the system holds.
     """
-    labels_of = store.groups(by)
-    blocks, run_of_block = cut_into_blocks(store)
-    made = {
-        name: _Gatherer(np.flatnonzero(labels_of == name), store.molecule, clusters, lags, len(run_of_block), rng)
-        for name, clusters in groups.items()
-        if (labels_of == name).any()
-    }
-    seen = np.zeros(len(run_of_block), dtype=np.int64)
-    for first, labels, follows in _stretches(store, blocks):
-        seen[blocks[first]] += len(labels)
-        for gatherer in made.values():
-            gatherer.add(first, labels, int(blocks[first]), follows=follows)
-    return {name: gatherer.result(run_of_block, seen) for name, gatherer in made.items()}
+
+    def gatherer(atoms: Ints, clusters: Ints, n_blocks: int) -> _Gatherer:
+        return _Gatherer(atoms, store.molecule, clusters, lags, n_blocks, rng)
+
+    return in_one_pass(store, groups, by, _labels, gatherer)
 
 
-def cut_into_blocks(store: Store) -> tuple[Ints, Ints]:
-    """Cut every run into stretches: the stretch of every frame, and the run of every stretch."""
-    blocks = np.zeros(store.n_frames, dtype=np.int64)
-    run_of_block: list[int] = []
-    for run in np.unique(store.runs):
-        rows = np.flatnonzero(store.runs == run)
-        for part in np.array_split(rows, min(len(rows), max(1, round(_BLOCKS * len(rows) / store.n_frames)))):
-            blocks[part] = len(run_of_block)
-            run_of_block.append(int(run))
-    return blocks, np.asarray(run_of_block, dtype=np.int64)
-
-
-def _stretches(store: Store, blocks: Ints) -> Iterator[tuple[int, NDArray[np.int16], bool]]:
-    """Give labels in order, cut where the block ends or a frame is missing, and whether they follow the last."""
-    joined, last = frames_joined(store), -2
-    for unit in store.done_units():
-        labels = store.clusters(unit)
-        usable = np.ones(len(labels), dtype=np.bool_)
-        for row in np.flatnonzero(labels.max(axis=1, initial=-1) < 0):
-            usable[row] = not store.is_hole(unit.start + int(row))
-        step = joined[unit] & (np.diff(blocks[unit], prepend=blocks[unit.start]) == 0)
-        step[1:] &= usable[:-1]
-        rows = np.flatnonzero(usable)
-        for part in np.split(rows, np.flatnonzero(~step[rows])) if len(rows) else []:
-            if len(part):
-                first = unit.start + int(part[0])
-                yield first, labels[part[0] : part[-1] + 1], last == first - 1 and bool(joined[first])
-                last = unit.start + int(part[-1])
+def _labels(store: Store, unit: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """Read the labels of a unit, and which of its frames are no holes."""
+    labels = store.clusters(unit)
+    usable = np.ones(len(labels), dtype=np.bool_)
+    for row in np.flatnonzero(labels.max(axis=1, initial=-1) < 0):
+        usable[row] = not store.is_hole(unit.start + int(row))
+    return labels, usable
 
 
 @dataclass(eq=False)
@@ -180,12 +149,11 @@ class _Gatherer:
     examples: NDArray[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        body = bodies(self.molecule[self.atoms])
-        n, n_bodies = len(self.clusters), int(body.max()) + 1
-        n_groups = min(n_bodies, MOLECULE_GROUPS)
+        group = dealt(self.molecule[self.atoms], MOLECULE_GROUPS, self.rng)
+        n, n_groups = len(self.clusters), int(group.max()) + 1
         self._known = np.full(int(self.clusters.max()) + 2, n, dtype=np.int8 if n < 127 else np.int16)
         self._known[self.clusters] = np.arange(n)  # the last place, -1, stays n: not known
-        self._base = (self.rng.permutation(n_bodies) % n_groups)[body] * (n + 1) ** 2
+        self._base = group * (n + 1) ** 2
         self.by_molecules = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)
         self.stayed_by_molecules = np.zeros((len(self.lags), n_groups, n), dtype=np.int64)

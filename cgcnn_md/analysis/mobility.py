@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.analysis.bootstrap import FEWEST, Units, bodies, interval, joined
+from cgcnn_md.analysis.bootstrap import FEWEST, Units, dealt, interval, joined
 from cgcnn_md.analysis.census import frames_joined, step_time
 from cgcnn_md.analysis.images import box_heights, completed
 from cgcnn_md.analysis.samples import FrameSource
@@ -181,8 +181,7 @@ class _Sums:
         self.group = np.zeros(self.store.n_atoms, dtype=np.int64)
         for name in np.unique(self.store.species):
             mine = self.store.species == name
-            body = bodies(self.store.molecule[mine])
-            self.group[mine] = (self.rng.permutation(int(body.max()) + 1) % _BODIES)[body]
+            self.group[mine] = dealt(self.store.molecule[mine], _BODIES, self.rng)
         shape = (len(self.lags), self.n_clusters)
         self.by_body = np.zeros((_BODIES, *shape)), np.zeros((_BODIES, *shape))
         self.by_window = np.zeros((len(self.windows), *shape)), np.zeros((len(self.windows), *shape))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.analysis.bootstrap import bodies
-from cgcnn_md.analysis.census import frames_joined
-from cgcnn_md.analysis.counts import MOLECULE_GROUPS, NO_EXAMPLES, Counts, cut_into_blocks
+from cgcnn_md.analysis.bootstrap import dealt
+from cgcnn_md.analysis.counts import NO_EXAMPLES, Counts
+from cgcnn_md.analysis.one_pass import MOLECULE_GROUPS, in_one_pass
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
@@ -97,21 +97,11 @@ def gather_soft_counts(
     dict
         Products of each group that the system holds, in the place of counts: shape (n_lags, n_pieces, 2 n, n).
     """
-    labels_of = store.groups(by)
-    blocks, run_of_block = cut_into_blocks(store)
-    made = {
-        name: _Multiplier(
-            np.flatnonzero(labels_of == name), store.molecule, len(clusters), lags, len(run_of_block), rng
-        )
-        for name, clusters in groups.items()
-        if (labels_of == name).any()
-    }
-    seen = np.zeros(len(run_of_block), dtype=np.int64)
-    for first, chi, follows in _stretches(store, blocks):
-        seen[blocks[first]] += len(chi)
-        for multiplier in made.values():
-            multiplier.add(chi, int(blocks[first]), follows=follows)
-    return {name: multiplier.result(run_of_block, seen) for name, multiplier in made.items()}
+
+    def multiplier(atoms: Ints, clusters: Ints, n_blocks: int) -> _Multiplier:
+        return _Multiplier(atoms, store.molecule, len(clusters), lags, n_blocks, rng)
+
+    return in_one_pass(store, groups, by, _memberships, multiplier)
 
 
 def soft_lags(stores: Sequence[Store], lags: Ints, n: int) -> Ints:
@@ -120,22 +110,13 @@ def soft_lags(stores: Sequence[Store], lags: Ints, n: int) -> Ints:
     return lags[: max(1, int((lags <= fits).sum()))]
 
 
-def _stretches(store: Store, blocks: Ints) -> Iterator[tuple[int, NDArray[np.float32], bool]]:
-    """Give memberships in order, cut where the block ends or a frame is missing, and whether they follow the last."""
-    joined, last = frames_joined(store), -2
-    for unit in store.done_units():
-        chi = store.membership(unit)
-        if chi is None:
-            continue
-        usable = np.asarray(np.isfinite(chi).any(axis=(1, 2)), dtype=np.bool_)
-        step = joined[unit] & (np.diff(blocks[unit], prepend=blocks[unit.start]) == 0)
-        step[1:] &= usable[:-1]
-        rows = np.flatnonzero(usable)
-        for part in np.split(rows, np.flatnonzero(~step[rows])) if len(rows) else []:
-            if len(part):
-                first = unit.start + int(part[0])
-                yield first, chi[part[0] : part[-1] + 1], last == first - 1 and bool(joined[first])
-                last = unit.start + int(part[-1])
+def _memberships(store: Store, unit: slice) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Read the memberships of a unit, and which of its frames have any."""
+    chi = store.membership(unit)
+    if chi is None:
+        n = unit.stop - unit.start
+        return np.zeros((n, store.n_atoms, 0), dtype=np.float32), np.zeros(n, dtype=np.bool_)
+    return chi, np.asarray(np.isfinite(chi).any(axis=(1, 2)), dtype=np.bool_)
 
 
 @dataclass(eq=False)
@@ -152,15 +133,12 @@ class _Multiplier:
     by_blocks: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        body = bodies(self.molecule[self.atoms])
-        n, n_bodies = self.n, int(body.max()) + 1
-        n_groups = min(n_bodies, MOLECULE_GROUPS)
-        self._group = (self.rng.permutation(n_bodies) % n_groups)[body]
-        self.by_molecules = np.zeros((len(self.lags), n_groups, 2 * n, n))
+        n, self._group = self.n, dealt(self.molecule[self.atoms], MOLECULE_GROUPS, self.rng)
+        self.by_molecules = np.zeros((len(self.lags), int(self._group.max()) + 1, 2 * n, n))
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, 2 * n, n))
         self._past = np.zeros((len(self.atoms), 0, n), dtype=np.float32)
 
-    def add(self, chi: NDArray[np.float32], block: int, *, follows: bool) -> None:
+    def add(self, _first: int, chi: NDArray[np.float32], block: int, *, follows: bool) -> None:
         """Add frames that follow each other, and perhaps the last ones; shape (n_frames, n_atoms, n_own)."""
         new = np.nan_to_num(np.swapaxes(chi[:, self.atoms, : self.n], 0, 1))
         new /= np.maximum(new.sum(axis=2, keepdims=True), 1e-9)  # stored in half precision
