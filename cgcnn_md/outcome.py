@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from cgcnn_md.analysis.gates import Edges
     from cgcnn_md.analysis.mobility import Mobility
+    from cgcnn_md.analysis.samples import FrameSource
     from cgcnn_md.analysis.structure import ClusterRdf
     from cgcnn_md.analysis.surroundings import Surroundings
 
@@ -94,6 +95,7 @@ def analyse(
         Take the states that the model was trained with for clusters, where it has some.
     """
     from cgcnn_md.analysis.census import take_census
+    from cgcnn_md.analysis.coarse import particles
     from cgcnn_md.analysis.populations import populations
     from cgcnn_md.analysis.surrogates import shuffle_table
     from cgcnn_md.analysis.trust import assess
@@ -122,7 +124,8 @@ def analyse(
     _write(shuffle_table(found.shuffles, found.species), folder.path / SPECTRUM)
     means: pd.DataFrame | None = None
     distance: dict[tuple[str, str], float] = {}
-    around = _structure(readers, stores, found.n_clusters, config, tell)
+    pairs = [(particles(reader), store) for reader, store in zip(readers, stores)]
+    around = _structure(pairs, found.n_clusters, config, tell)
     if around is not None:
         rdf, surroundings = around
         means, distance = surroundings.means(config.train.seed), surroundings.distance
@@ -131,7 +134,7 @@ def analyse(
         _write(means, folder.path / SURROUNDINGS)
         _write(surroundings.histograms(), folder.path / COORDINATION)
     _write(clusters, folder.path / CLUSTERS)
-    moved = _mobility(folder, readers, stores, found.n_clusters, config.train.seed)
+    moved = _mobility(folder, pairs, found.n_clusters, config.train.seed)
     moves = {} if moved is None else {k: moved.words(k) for k in range(found.n_clusters)}
     (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
     sentences = _summary(found, clusters, header, means, distance, moves)
@@ -161,17 +164,15 @@ def _kept(found: Discovery) -> dict[str, int]:
 
 
 def _structure(
-    readers: Sequence[Reader], stores: Sequence[Store], n_clusters: int, config: Config, tell: Progress
+    pairs: Sequence[tuple[FrameSource, Store]], n_clusters: int, config: Config, tell: Progress
 ) -> tuple[ClusterRdf, Surroundings] | None:
-    from cgcnn_md.analysis.coarse import particles
     from cgcnn_md.analysis.samples import sample_frames
     from cgcnn_md.analysis.structure import rdf_by_cluster
     from cgcnn_md.analysis.surroundings import look_around
 
-    if not readers:
+    if not pairs:
         tell.say("the input files are not where they were: no pair distributions")
         return None
-    pairs = [(particles(reader), store) for reader, store in zip(readers, stores, strict=True)]
     seed = config.train.seed
     try:
         # twice, so that no more than one frame is held: shells must be known before neighbours are counted
@@ -183,13 +184,11 @@ def _structure(
 
 
 def _mobility(
-    folder: OutFolder, readers: Sequence[Reader], stores: Sequence[Store], n_clusters: int, seed: int
+    folder: OutFolder, pairs: Sequence[tuple[FrameSource, Store]], n_clusters: int, seed: int
 ) -> Mobility | None:
     """Write how far atoms move while they stay in their cluster; nothing where coordinates cannot be read."""
-    from cgcnn_md.analysis.coarse import particles
     from cgcnn_md.analysis.mobility import displacements
 
-    pairs = [(particles(reader), store) for reader, store in zip(readers, stores)]
     for name in (DISPLACEMENTS, "figures/displacement.png"):
         (folder.path / name).unlink(missing_ok=True)
     try:

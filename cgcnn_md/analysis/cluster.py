@@ -194,7 +194,7 @@ def _believed(
     seen = whole.tree_.most(whole.depth)
     halves = _halves(points, when, seed) if max(seen, whole.n_clusters_) > 1 else []
     start = max(seen, whole.n_clusters_)
-    whole = whole.cut(points, start)
+    whole = whole if start == whole.n_clusters_ else whole.cut(points, start)
     halves = [(half, fitted.cut(half, start)) for half, fitted in halves]
     while whole.n_clusters_ > (n_clusters or 1):
         if n_clusters is None and whole.valley_ <= _PASS:
@@ -211,11 +211,11 @@ def _believed(
 def _fewer(points: Floats, fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None) -> ValleyClusters:
     """Merge the two clusters with the shallowest valley or, where all are deep, that lose the least slow motion."""
     n = fitted.n_clusters_
+    if n < 2:
+        return fitted
     valleys = np.zeros((n, n))
     for pair, valley in fitted.valleys_.items():
         valleys[pair] = valley.ratio
-    if n < 2:
-        return fitted
     if pairs is None or valleys.max() > _PASS:
         a, b = np.unravel_index(int(valleys.argmax()), valleys.shape)
         return fitted.merged(points, int(a), int(b))

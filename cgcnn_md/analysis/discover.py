@@ -223,20 +223,13 @@ def discover(
         chance = shuffles[name].chance if name in shuffles else None
         if of in given:
             found[name] = given_states(given[of], points, pairs)
-            first[name], at = at, at + found[name].n_clusters
-            continue
-        found[name] = find_clusters(
-            points,
-            mapping.autocorrelation,
-            when,
-            pairs=pairs,
-            lag=lag or 1,
-            chance=chance,
-            n_clusters=n_clusters,
-            seed=seed,
-        )
-        if n_clusters is None:
-            found[name] = try_surrogates(found[name], points, when, seed=seed)
+        else:
+            found[name] = find_clusters(
+                points, mapping.autocorrelation, when, pairs=pairs, lag=lag or 1, chance=chance, n_clusters=n_clusters,
+                seed=seed,
+            )  # fmt: skip
+            if n_clusters is None:
+                found[name] = try_surrogates(found[name], points, when, seed=seed)
         first[name] = at
         at += found[name].n_clusters
     discovery = Discovery(found, first, species, shuffles)

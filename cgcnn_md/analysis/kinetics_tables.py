@@ -120,10 +120,7 @@ def rates_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFrame:
                 (rate, model.rates, 1 / clock.step),
                 (passage, model.first_passage, clock.step),
             ):
-                row[name] = float(estimate.value[i, j]) * scale
-                row[f"{name}_low"], row[f"{name}_high"] = (
-                    float(end[i, j]) * scale for end in (estimate.low, estimate.high)
-                )
+                row |= _limited(name, estimate, (i, j), scale)
             rows.append({**row, "transitions": int(moved[source, target])})
     return pd.DataFrame(rows)
 
@@ -152,10 +149,15 @@ def residence_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFra
             for i, lag in enumerate(found.lags.tolist()):
                 row = {"group": group.name, "cluster": cluster, f"time_{clock.unit}": lag * clock.step}
                 for name, estimate in (("still", found.still), ("again", found.again)):
-                    row |= {name: float(estimate.value[i, k])}
-                    row |= {f"{name}_{end}": float(getattr(estimate, end)[i, k]) for end in ("low", "high")}
+                    row |= _limited(name, estimate, (i, k))
                 rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _limited(name: str, estimate: Estimate, place: tuple[int, int], scale: float = 1.0) -> dict[str, float]:
+    """Write one number of an estimate and the ends of its interval as columns."""
+    ends = {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    return {column: float(numbers[place]) * scale for column, numbers in ends.items()}
 
 
 def transitions_table(groups: Sequence[GroupKinetics], stores: Sequence[Store]) -> pd.DataFrame:

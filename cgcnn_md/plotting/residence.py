@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
+from matplotlib.lines import Line2D
 
 from cgcnn_md.frame import Floats
 from cgcnn_md.plotting.kinetics import plain_numbers
@@ -47,9 +48,7 @@ def plot_residence(table: pd.DataFrame, clusters: pd.DataFrame, ax: Axes | Figur
         for cluster, rows in table[table["group"] == name].groupby("cluster"):
             colour, time = style[int(cluster)].colour, _floats(rows, f"time_{unit}")
             for what, line in (("still", "--"), ("again", "-")):
-                value, low, high = (_floats(rows, what + end) for end in ("", "_low", "_high"))
-                panel.fill_between(time, low, high, facecolor=colour, alpha=0.22, linewidth=0)
-                drawn = panel.plot(time, value, color=colour, linestyle=line, linewidth=1.5, marker="o", markersize=3)
+                _, drawn = _curve(panel, time, rows, what, colour, line)
             handles += drawn
             labels.append(f"{name} {cluster}")
         for text, line in (("still there", "--"), ("there again", "-")):
@@ -90,9 +89,8 @@ def plot_displacement(table: pd.DataFrame, clusters: pd.DataFrame, ax: Axes | Fi
         handles: list[Artist] = []
         for cluster, rows in mine.groupby("cluster"):
             colour, time = style[int(cluster)].colour, _floats(rows, "time_ps" if timed else "lag_frames")
-            value, low, high = (_floats(rows, "msd" + end) for end in ("", "_low", "_high"))
-            panel.fill_between(time, np.maximum(low, value / 10), high, facecolor=colour, alpha=0.22, linewidth=0)
-            handles += panel.plot(time, value, color=colour, linewidth=1.5, marker="o", markersize=4)
+            value, drawn = _curve(panel, time, rows, "msd", colour, "-", least=0.1, size=4)
+            handles += drawn
             labels.append(f"{name} {cluster}")
             if len(time) > 1:
                 panel.plot(time, value[0] * time / time[0], color=colour, linewidth=1, linestyle=":")
@@ -107,6 +105,16 @@ def plot_displacement(table: pd.DataFrame, clusters: pd.DataFrame, ax: Axes | Fi
         dress(panel, title=name, x="time (ps)" if timed else "frames", y="mean square displacement (Å²)")
         legend_beside(panel, handles, labels)
     return axes[0]
+
+
+def _curve(
+    ax: Axes, time: Floats, rows: pd.DataFrame, what: str, colour: str, line: str, *, least: float = 0.0,
+    size: float = 3,
+) -> tuple[Floats, list[Line2D]]:  # fmt: skip
+    """Draw a column with its band, which goes no lower than a part of the value; give the values and the line."""
+    value, low, high = (_floats(rows, what + end) for end in ("", "_low", "_high"))
+    ax.fill_between(time, np.maximum(low, least * value), high, facecolor=colour, alpha=0.22, linewidth=0)
+    return value, ax.plot(time, value, color=colour, linestyle=line, linewidth=1.5, marker="o", markersize=size)
 
 
 def _floats(table: pd.DataFrame, column: str) -> Floats:
