@@ -95,3 +95,24 @@ def test_groups_that_atoms_leave_at_once_are_no_environments() -> None:
         "one environment only: no parting by density valleys (up to 2 groups) is deep, is found again on halves of the "
         "time and outlives a lag"
     )
+
+
+def test_taking_two_groups_together_moves_no_border_to_a_third() -> None:
+    rng = np.random.default_rng(0)
+    state = rng.choice(3, 20_000, p=[0.8, 0.1, 0.1])
+    points = np.array([0.0, 7.0, 11.0])[state][:, None] + rng.normal(size=(20_000, 1))  # the last two: below 1.5 kT
+    found = find_clusters(points, np.full(1, 0.9), np.arange(20_000))
+    assert found.n_clusters == 2
+    assert adjusted_rand_score(state > 0, found.predict(points)) > 0.98
+
+
+def test_a_rare_cluster_that_one_half_of_the_time_has_not_is_merged_and_the_others_stay() -> None:
+    rng = np.random.default_rng(0)
+    when = np.arange(20_000)
+    state = rng.integers(0, 2, len(when))
+    state[(when < 2_000) & (rng.random(len(when)) < 0.1)] = 2  # in the first tenth, so in one half, 1 % of all
+    points = np.array([[0.0, 0.0], [8.0, 0.0], [4.0, 30.0]])[state] + rng.normal(size=(len(when), 2))
+    found = find_clusters(points, np.full(2, 0.9), when)
+    assert found.n_clusters == 2
+    common = state < 2
+    assert adjusted_rand_score(state[common], found.predict(points)[common]) > 0.98

@@ -37,9 +37,11 @@ def test_short_lived_and_rare_goes_before_long_lived_and_rare() -> None:
     ])  # fmt: skip
     steps = chain(transition, 40_000, 0)
     deep = np.zeros((4, 4))
-    assert 3 in cheapest_merge(counts_of(steps[:-1], steps[1:], 4), deep)
+    counts = counts_of(steps[:-1], steps[1:], 4)
+    assert 3 in cheapest_merge(counts, deep, np.ones(4, dtype=bool))
+    assert 2 in cheapest_merge(counts, deep, np.arange(4) == 2)
 
 
 def test_of_states_that_last_for_ever_the_shallowest_valley_goes() -> None:
     valleys = np.array([[0, 0.01, 0.02], [0, 0, 0.15], [0, 0, 0]])
-    assert cheapest_merge(np.diag([5.0, 3.0, 900.0]), valleys) == (1, 2)
+    assert cheapest_merge(np.diag([5.0, 3.0, 900.0]), valleys, np.ones(3, dtype=bool)) == (1, 2)

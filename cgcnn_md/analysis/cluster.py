@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,7 @@ _STRETCHES = 10  # of time, every other one of which makes a half
 _KEEPS = 0.5  # autocorrelation of being in a cluster over one lag: of those beyond chance, half are in it still
 _FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
 _STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
+_ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Hennig, Comput. Stat. Data Anal. 52, 258)
 _PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
@@ -190,44 +192,39 @@ def _believed(
     seed: int,
 ) -> tuple[ValleyClusters, float | None, int]:  # fmt: skip
     """Find clusters that last and are found again on halves; give them, their stability, and how many valleys part."""
-    whole = ValleyClusters(n_clusters=n_clusters, seed=seed).fit(points)
-    seen = whole.tree_.most(whole.depth)
-    halves = _halves(points, when, seed) if max(seen, whole.n_clusters_) > 1 else []
-    start = max(seen, whole.n_clusters_)
-    whole = whole if start == whole.n_clusters_ else whole.cut(points, start)
-    halves = [(half, fitted.cut(half, start)) for half, fitted in halves]
+    whole = ValleyClusters(n_clusters=n_clusters or 1, seed=seed).fit(points)
+    seen = whole.n_clusters_
+    halves = _halves(points, when, seen, seed) if seen > 1 else []
     while whole.n_clusters_ > (n_clusters or 1):
-        if n_clusters is None and whole.valley_ <= _PASS:
-            stability = _stability(points, halves, whole)
-            if stability is None:
-                return whole.cut(points, 1), 1.0, seen
-            if stability >= _STABLE and (pairs is None or _last(whole, pairs, lag)):
-                return whole, stability, seen
-        whole = _fewer(points, whole, pairs)
-        halves = [(half, _fewer(half, fitted, pairs)) for half, fitted in halves]
-    return whole, 1.0 if whole.n_clusters_ == 1 else _stability(points, halves, whole), seen
+        weak = np.ones(whole.n_clusters_, dtype=bool)
+        if n_clusters is None and whole.valley_ <= _PASS and halves:
+            found = _found_again(halves, whole)
+            lasts = weak if pairs is None else _lasts(whole, pairs, lag)
+            if _stability(halves, whole) >= _STABLE and found.all() and lasts.all():
+                break
+            if not (found & lasts).all():
+                weak = ~(found & lasts)
+        whole = _fewer(whole, pairs, weak)
+    return whole, 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None, seen
 
 
-def _fewer(points: Floats, fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None) -> ValleyClusters:
-    """Merge the two clusters with the shallowest valley or, where all are deep, that lose the least slow motion."""
+def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
+    """Merge the two clusters with the shallowest valley or, where all are deep, a weak one at the least loss."""
+    if pairs is None or fitted.valley_ > _PASS:
+        allowed = np.triu(weak[:, None] | weak, 1)
+        a, b = np.unravel_index(int(np.where(allowed, fitted.ratios_, -1.0).argmax()), allowed.shape)
+        return fitted.merged(int(a), int(b))
+    counts = counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), fitted.n_clusters_)
+    return fitted.merged(*cheapest_merge(counts, fitted.ratios_, weak))
+
+
+def _lasts(fitted: ValleyClusters, pairs: tuple[Floats, Floats], lag: int) -> NDArray[np.bool_]:
+    """Tell of every cluster whether atoms stay in it over one lag, beyond the share that is found there by chance."""
     n = fitted.n_clusters_
-    if n < 2:
-        return fitted
-    valleys = np.zeros((n, n))
-    for pair, valley in fitted.valleys_.items():
-        valleys[pair] = valley.ratio
-    if pairs is None or valleys.max() > _PASS:
-        a, b = np.unravel_index(int(valleys.argmax()), valleys.shape)
-        return fitted.merged(points, int(a), int(b))
-    counts = counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), n)
-    return fitted.merged(points, *cheapest_merge(counts, valleys))
-
-
-def _last(fitted: ValleyClusters, pairs: tuple[Floats, Floats], lag: int) -> bool:
-    """Tell whether atoms stay in every cluster over one lag, beyond the share that is found there by chance."""
-    stays, share = _stays(fitted, pairs), np.bincount(fitted.labels_) / len(fitted.labels_)
+    stays, share = _stays(fitted, pairs), np.bincount(fitted.labels_, minlength=n) / len(fitted.labels_)
     keeps = max(_KEEPS, float(np.exp(-lag / _FRAMES)))
-    return bool((stays - share >= keeps * (1 - share)).all())
+    lasts: NDArray[np.bool_] = stays - share >= keeps * (1 - share)
+    return lasts
 
 
 def _stays(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
@@ -257,9 +254,10 @@ def _coordinates(n: int) -> str:
     return "the one slow coordinate" if n == 1 else f"the {n} slow coordinates"
 
 
-def _halves(points: Floats, when: NDArray[np.integer], seed: int) -> list[tuple[Floats, ValleyClusters]]:
-    """Cut the points into halves and cluster each; empty where they are too few.
+def _halves(points: Floats, when: NDArray[np.integer], least: int, seed: int) -> list[Ints]:
+    """Cut either half of the points where its own valleys part it, into no fewer parts than `least`.
 
+    Gives the part of every point by either half, none where the points are too few.
     Halves are alternate stretches of the time, so that what comes late is in both; of one time they are alternate
     points.
     """
@@ -270,11 +268,27 @@ def _halves(points: Floats, when: NDArray[np.integer], seed: int) -> list[tuple[
         return []
     # with a seed of its own each, so that what an unlucky start of k-means made is not found again either
     halves = enumerate((~odd, odd), start=seed + 1)
-    return [(points[half], ValleyClusters(n_clusters=1, seed=own).fit(points[half])) for own, half in halves]
+    return [ValleyClusters(n_clusters=least, seed=own).fit(points[half]).predict(points) for own, half in halves]
 
 
-def _stability(points: Floats, halves: list[tuple[Floats, ValleyClusters]], whole: ValleyClusters) -> float | None:
-    """Give the lesser agreement of the clusters of all points with as many of either half; None without halves."""
-    if not halves:
-        return None
-    return float(min(adjusted_rand_score(whole.labels_, fitted.predict(points)) for _, fitted in halves))
+def _matched(halves: list[Ints], whole: ValleyClusters) -> Iterator[Ints]:
+    """Give the clusters by either half: every part of it is taken for the cluster that most of its points are in."""
+    for part in halves:
+        shared = np.zeros((int(part.max()) + 1, whole.n_clusters_), dtype=np.int64)
+        np.add.at(shared, (part, whole.labels_), 1)
+        yield shared.argmax(axis=1)[part]
+
+
+def _stability(halves: list[Ints], whole: ValleyClusters) -> float:
+    """Give the agreement (adjusted Rand index) of the clusters with those by either half, the lesser."""
+    return float(min(adjusted_rand_score(whole.labels_, again) for again in _matched(halves, whole)))
+
+
+def _found_again(halves: list[Ints], whole: ValleyClusters) -> NDArray[np.bool_]:
+    """Tell of every cluster whether either half has it too: by what both share over what either holds (Jaccard)."""
+    found = np.ones(whole.n_clusters_, dtype=bool)
+    for again in _matched(halves, whole):
+        for c in range(whole.n_clusters_):
+            here, there = whole.labels_ == c, again == c
+            found[c] &= (here & there).sum() >= _ALIKE * (here | there).sum()
+    return found

@@ -35,7 +35,9 @@ def kinetic_variance(counts: NDArray[np.floating]) -> float:
     return float((counts**2 / np.maximum(np.outer(p, p), 1e-300)).sum())
 
 
-def cheapest_merge(counts: NDArray[np.floating], valleys: NDArray[np.floating]) -> tuple[int, int]:
+def cheapest_merge(
+    counts: NDArray[np.floating], valleys: NDArray[np.floating], weak: NDArray[np.bool_]
+) -> tuple[int, int]:
     """Choose the two clusters whose merging loses the least kinetic variance, of like losses the shallowest valley.
 
     Parameters
@@ -44,8 +46,10 @@ def cheapest_merge(counts: NDArray[np.floating], valleys: NDArray[np.floating]) 
         Symmetric pair counts, shape (n_clusters, n_clusters).
     valleys
         Density in the valley between two clusters over that of the lower peak, shape (n_clusters, n_clusters).
+    weak
+        Clusters one of which is to be merged, shape (n_clusters,).
     """
-    pairs = list(combinations(range(len(counts)), 2))
+    pairs = [pair for pair in combinations(range(len(counts)), 2) if weak[list(pair)].any()]
     kept = np.array([kinetic_variance(_merged(counts, a, b)) for a, b in pairs])
     alike = np.flatnonzero(kept >= kept.max() - _ALIKE)
     return max((pairs[i] for i in alike), key=lambda pair: (valleys[pair], -pair[0], -pair[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Self
 
 import numpy as np
@@ -30,7 +31,7 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     n_groups
         Groups to start from.
     n_clusters
-        Clusters wanted; None lets the valleys decide.
+        Clusters to find at least, whether valleys part them or not.
     depth
         A valley is one where the density falls below this share of the lower peak.
     seed
@@ -38,19 +39,21 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    tree_
-        Groups and the order in which they merge.
-    valleys_
-        Valley between every two clusters, by pair.
     n_clusters_
         Clusters found.
+    borders_
+        Valley between every two parts, by pair. A cluster is a part, or several that were merged.
+    cluster_of_
+        Cluster of every part, shape (n_parts,).
+    ratios_
+        Shallowest valley ratio between any parts of two clusters, shape (n_clusters, n_clusters).
     valley_
-        Largest valley ratio that is left between two clusters; 0 for one cluster.
+        Largest of these; 0 for one cluster.
     labels_
         Cluster of every point fitted, the largest first.
     """
 
-    def __init__(self, n_groups: int = 24, *, n_clusters: int | None = None, depth: float = 0.5, seed: int = 0) -> None:
+    def __init__(self, n_groups: int = 24, *, n_clusters: int = 1, depth: float = 0.5, seed: int = 0) -> None:
         self.n_groups = n_groups
         self.n_clusters = n_clusters
         self.depth = depth
@@ -59,65 +62,61 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: NDArray[np.floating], y: None = None) -> Self:  # noqa: ARG002 (scikit-learn asks for it)
         """Fit to points of shape (n, n_coordinates)."""
         points = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        self.tree_ = MergeTree.of(points, self.n_groups, seed=self.seed, least=self.n_clusters or 1)
-        return self._draw(points, self.n_clusters or self.tree_.most(self.depth))
+        tree = MergeTree.of(points, self.n_groups, seed=self.seed, least=self.n_clusters)
+        return self._draw_borders(points, tree.labels(max(tree.most(self.depth), min(self.n_clusters, tree.n_groups))))
 
-    def cut(self, points: Floats, n_clusters: int) -> Self:
-        """Give another number of clusters of the points that this was fitted to, without fitting again."""
-        drawn: Self = self._like(n_clusters)._draw(points, n_clusters)
-        return drawn
-
-    def merged(self, points: Floats, a: int, b: int) -> Self:
-        """Give the clusters of the points that this was fitted to with two of them taken together."""
-        labels = np.where(self.labels_ == b, a, self.labels_)
-        other = self._like(self.n_clusters_ - 1)
-        drawn: Self = other._draw_borders(points, _by_size(labels))
-        return drawn
-
-    def _like(self, n_clusters: int) -> Self:
-        """Give clusters of the same tree that are still to be drawn."""
-        other = clone(self).set_params(n_clusters=n_clusters)
-        other.tree_, other.n_features_in_ = self.tree_, self.n_features_in_
-        like: Self = other
-        return like
-
-    def _draw(self, points: Floats, n_clusters: int) -> Self:
-        """Take so many clusters from the tree of merges and draw their borders."""
-        n_clusters = min(n_clusters, self.tree_.n_groups)
-        return self._draw_borders(points, self.tree_.labels(n_clusters))
+    def merged(self, a: int, b: int) -> Self:
+        """Give the same clusters with two of them taken together; the borders to all others stay."""
+        other: Self = clone(self)
+        other.borders_, other.n_features_in_ = self.borders_, self.n_features_in_
+        into = np.arange(self.n_clusters_)
+        into[b] = a
+        size = np.bincount(into[self.labels_], minlength=self.n_clusters_)
+        size[b] = -1  # gone: the last, which no part is given
+        rank = np.empty_like(into)
+        rank[np.argsort(-size, kind="stable")] = np.arange(self.n_clusters_)
+        return other._number(rank[into][self.labels_], rank[into][self.cluster_of_])
 
     def _draw_borders(self, points: Floats, labels: Ints) -> Self:
         """Draw the borders of clusters, given which one each point is near."""
-        self.labels_, self.n_clusters_ = labels, int(labels.max(initial=0)) + 1
-        self.valleys_: dict[tuple[int, int], Valley] = {}
+        n = int(labels.max(initial=0)) + 1
+        self.borders_: dict[tuple[int, int], Valley] = {}
         for _ in range(_REFINE):
-            groups = [points[self.labels_ == c] for c in range(self.n_clusters_)]
+            groups = [points[labels == c] for c in range(n)]
             if min(len(g) for g in groups) < 2:
                 break
-            self.valleys_ = {
-                (a, b): Valley.between(groups[a], groups[b])
-                for a in range(self.n_clusters_)
-                for b in range(a + 1, self.n_clusters_)
-            }
-            self.labels_ = self._assign(points)
-        self.valley_ = max((valley.ratio for valley in self.valleys_.values()), default=0.0)
+            self.borders_ = {(a, b): Valley.between(groups[a], groups[b]) for a, b in combinations(range(n), 2)}
+            labels = self._part(points, n)
+        return self._number(labels, np.arange(n))
+
+    def _number(self, labels: Ints, cluster_of: Ints) -> Self:
+        """Take parts for clusters."""
+        self.labels_, self.cluster_of_, self.n_clusters_ = labels, cluster_of, int(cluster_of.max()) + 1
+        self.ratios_ = np.zeros((self.n_clusters_, self.n_clusters_))
+        for parts, valley in self.borders_.items():
+            a, b = sorted(cluster_of[list(parts)])
+            if a != b:
+                self.ratios_[a, b] = max(self.ratios_[a, b], valley.ratio)
+        self.valley_ = float(self.ratios_.max())
         return self
 
-    def _assign(self, points: Floats) -> Ints:
-        """Give each point to the cluster on whose side of most borders it lies."""
-        wins = np.zeros((len(points), self.n_clusters_))
-        for (a, b), valley in self.valleys_.items():
+    def _part(self, points: Floats, n_parts: int) -> Ints:
+        """Give each point to the part on whose side of most borders it lies."""
+        wins = np.zeros((len(points), n_parts))
+        for (a, b), valley in self.borders_.items():
             side = np.tanh(points @ valley.axis - valley.threshold)
             won = np.sign(side) + 1e-3 * side  # the margin only breaks ties
             wins[:, b] += won
             wins[:, a] -= won
-        labels: Ints = wins.argmax(axis=1)
-        return labels
+        parts: Ints = wins.argmax(axis=1)
+        return parts
 
     def predict(self, X: NDArray[np.floating]) -> Ints:
         """Give the cluster of each point, shape (n,)."""
         check_is_fitted(self)
-        return self._assign(validate_data(self, X, dtype=np.float64, reset=False))
+        part = self._part(validate_data(self, X, dtype=np.float64, reset=False), len(self.cluster_of_))
+        cluster: Ints = self.cluster_of_[part]
+        return cluster
 
 
 @dataclass(eq=False)
