@@ -180,6 +180,22 @@ def test_what_is_behind_a_neighbour_tells_clusters_apart() -> None:
     assert re.match(r"Na clusters are told apart by Li within 4\.[1-6]\d Å \(0\.0 against 1\.0\)", said)
 
 
+def test_every_two_clusters_are_told_apart() -> None:
+    """Behind the oxygen of every sodium there is lithium, chlorine or nothing."""
+    sites = 12.0 * np.stack(np.meshgrid(*[np.arange(6.0)] * 2, [0.0], indexing="ij"), -1).reshape(-1, 3)
+    behind = sites + np.array([4.0, 0, 0])
+    atoms = Atoms(
+        ["Na"] * 36 + ["O"] * 36 + ["Li"] * 12 + ["Cl"] * 12,
+        positions=np.concatenate([sites, sites + np.array([2.2, 0, 0]), behind[1::3], behind[2::3]]),
+        cell=[72, 72, 24], pbc=True,
+    )  # fmt: skip
+    labels = np.where(np.arange(len(atoms)) < 36, np.arange(len(atoms)) % 3, -1)
+    found = around(rattled(atoms, labels, 20))
+    said = describe("Na", table_of(3, "Na"), found.means(), found.distance)[-1]
+    assert re.search(r"Li within 4\.\d\d Å \(0\.0, 1\.0, 0\.0\)", said)
+    assert re.search(r"Cl within 4\.\d\d Å \(0\.0, 0\.0, 1\.0\)", said)
+
+
 def test_without_coordinates_the_sentences_are_about_time() -> None:
     assert describe("Li", table_of(2), None, {})[1:] == [
         "Li cluster 1: 40 % of the Li atoms; not seen to be left: the trajectory is too short to say more than at "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _NONE = 0.05  # fewer than this is "no"
 _SOME = 0.5  # so many in another cluster make their lack worth saying
 _STEPS = {"density": 0.0005, "order": 0.005}  # smallest difference that is printed; of counts 0.05
-_MOST = 2  # numbers named that tell clusters apart
+_FEW, _MOST = 2, 4  # numbers named that tell clusters apart, and while they do not, at most
 
 
 def describe(
@@ -114,31 +115,55 @@ def _of_role(means: pd.DataFrame, role: str, ids: Iterable[int]) -> pd.DataFrame
     return table.reindex(ids)
 
 
+@dataclass(frozen=True)
+class _Number:
+    """What may tell clusters apart: in words, how clearly, which pairs, and whether something better says the same."""
+
+    text: str
+    clear: float
+    parts: frozenset[tuple[int, int]]
+    late: bool
+
+
 def _apart(means: pd.DataFrame) -> str:
-    """Say which numbers tell the clusters apart: those whose intervals do not all overlap, clearest first."""
-    found: list[tuple[float, str]] = []
+    """Say which numbers tell the clusters apart: the clearest, then those that part what none named before does."""
+    numbers = sorted(_numbers(means), key=lambda number: (number.late, -number.clear))
+    if not numbers:
+        return "told apart by no number of neighbours beyond its interval: look at the pair distributions"
+    named: list[_Number] = []
+    alike = {pair for number in numbers for pair in number.parts}
+    while numbers and len(named) < _MOST:
+        # the sort is stable: of those that part as many, the clearest
+        best = min(numbers, key=lambda number: -len(number.parts & alike)) if named else numbers[0]
+        if not best.parts & alike and (len(named) >= _FEW or (named and best.late)):
+            break
+        named.append(best)
+        alike -= best.parts
+        numbers.remove(best)
+    return "told apart by " + _listed(number.text for number in named)
+
+
+def _numbers(means: pd.DataFrame) -> list[_Number]:
+    """Give the numbers by which clusters differ beyond their intervals."""
+    found: list[tuple[Quantity, _Number]] = []
     counted = tuple(means.loc[means["role"] == "neighbour", "name"].unique())
     for (role, name), rows in means.groupby(["role", "name"], sort=False):
-        quantity = Quantity(role, name)
-        if role == "within" and name.startswith(counted):
-            continue  # its first shell says the same
-        step = _STEPS.get(role, _NONE)
-        gaps = [
-            abs(a.mean - b.mean)
+        quantity, step = Quantity(role, name), _STEPS.get(role, _NONE)
+        noise = max(float(np.sqrt((rows["spread"] ** 2).mean())), step)
+        gaps = {
+            (a.cluster, b.cluster): abs(a.mean - b.mean)
             for a, b in combinations(rows.itertuples(index=False), 2)
             if (a.high < b.low or b.high < a.low) and abs(a.mean - b.mean) >= step
-        ]
+        }
         if gaps:
-            clear = max(gaps) / max(float(np.sqrt((rows["spread"] ** 2).mean())), step)
-            found.append((clear, f"{quantity.text} ({_against(quantity, rows)})"))
-    if not found:
-        return "told apart by no number of neighbours beyond its interval: look at the pair distributions"
-    found.sort(key=lambda one: -one[0])
-    again = [text for _, text in found if text.startswith("Steinhardt")][1:]  # q4 and q6 say the same
-    identity = [text for _, text in found if text.startswith("bonded")]  # each cluster's own sentence says it
-    again += identity if len(identity) < len(found) else []
-    best = [text for _, text in found if text not in again]
-    return "told apart by " + _listed(best[:_MOST])
+            parts = frozenset(pair for pair, gap in gaps.items() if gap >= noise)
+            # a first shell says the same as a count of its kind, and each cluster's own sentence what it is bonded to
+            late = role == "bonded" or (role == "within" and name.startswith(counted))
+            number = _Number(f"{quantity.text} ({_against(quantity, rows)})", max(gaps.values()) / noise, parts, late)
+            found.append((quantity, number))
+    orders = sorted((n for quantity, n in found if quantity.role == "order"), key=lambda n: -n.clear)
+    again = orders[1:]  # q4 and q6 say the same
+    return [number for _, number in found if number not in again]
 
 
 def _against(quantity: Quantity, rows: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOSTLY = 0.5  # of a shell in contact: the most of it
+_TELLING = 3  # numbers that tell clusters apart, at most
+_DIFFERENT = 0.5  # neighbours by which two clusters differ
 _RARE = 0.25  # mean number below which a difference is no clearer for being rarer
 _TESTED = 20  # atoms per cluster and frame whose neighbours are told to be in contact or not
 _SMALL_BOX = 6.0  # Å; periodic images are counted one by one, so a small box may be seen past its half
@@ -112,25 +115,36 @@ class ClusterRdf:
             pair: shell for pair, shell in self.shells.items() if shell is not None and self.contact[pair] > _MOSTLY
         }
 
-    def telling(self) -> dict[str, tuple[str, float]]:
-        """Give, for every species of several clusters, the kind of neighbour and the radius in Å that tell them apart.
+    def telling(self) -> dict[str, list[tuple[str, float]]]:
+        """Give, for every species of several clusters, kinds of neighbours and radii in Å that tell them apart.
 
-        Of all kinds and radii, those where the variance between clusters of the mean number within is largest, in units
-        of the mean, which is the variance of a number that chance makes; up to 6 Å. This finds what no contact shows,
-        such as the ion behind the atom that holds it.
+        Of all kinds and radii up to 6 Å, first those where the variance between clusters of the mean number within is
+        largest, in units of the mean, which is the variance of a number that chance makes; then, while there are
+        clusters whose numbers differ by less than one half, those that do the same for the pairs of them. This finds
+        what no contact shows, such as the ion behind the atom that holds it.
         """
-        found: dict[str, tuple[str, float]] = {}
+        found: dict[str, list[tuple[str, float]]] = {}
         for species in sorted(set(self.centres) - {""}):
             mine = [c for c, centre in enumerate(self.centres) if centre == species]
             inside = np.cumsum(self.per_centre[mine][..., self.edges[1:] <= _SMALL_BOX + 1e-9], axis=2)
             if len(mine) < 2 or not np.isfinite(inside).any():
                 continue
-            weight = (self.members[mine] / self.members[mine].sum())[:, None, None]
-            mean = (weight * inside).sum(axis=0)
-            between = (weight * (inside - mean) ** 2).sum(axis=0)
-            clear = np.nan_to_num(between / np.maximum(mean, _RARE), nan=-1.0)
-            kind, place = np.unravel_index(int(clear.argmax()), clear.shape)
-            found[species] = self.neighbours[kind], float(self.edges[place + 1])
+            weight = self.members[mine] / self.members[mine].sum()
+            pairs = np.array(list(combinations(range(len(mine)), 2)))
+            # summed over all pairs this is the variance between clusters
+            apart = (weight[pairs].prod(axis=1)[:, None, None] * (inside[pairs[:, 0]] - inside[pairs[:, 1]]) ** 2) / (
+                np.maximum((weight[:, None, None] * inside).sum(axis=0), _RARE)
+            )
+            alike = np.ones(len(pairs), dtype=bool)
+            found[species] = []
+            while alike.any() and len(found[species]) < _TELLING:
+                clear = np.nan_to_num(apart[alike].sum(axis=0), nan=-1.0)
+                kind, place = np.unravel_index(int(clear.argmax()), clear.shape)
+                differ = np.abs(np.diff(inside[:, kind, place][pairs], axis=1)[:, 0]) >= _DIFFERENT
+                if found[species] and not (differ & alike).any():
+                    break
+                found[species].append((self.neighbours[kind], float(self.edges[place + 1])))
+                alike &= ~differ
         return found
 
     def cutoffs(self) -> pd.DataFrame:

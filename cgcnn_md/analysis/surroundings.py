@@ -173,11 +173,13 @@ class _Counter:
     """Collects numbers frame by frame."""
 
     def __init__(
-        self, cutoff: dict[tuple[str, str], float], telling: dict[str, tuple[str, float]], radius: float, centres: int,
-        rng: np.random.Generator,
+        self, cutoff: dict[tuple[str, str], float], telling: dict[str, list[tuple[str, float]]], radius: float,
+        centres: int, rng: np.random.Generator,
     ) -> None:  # fmt: skip
         self.cutoff, self.telling, self.radius, self.centres, self.rng = cutoff, telling, radius, centres, rng
-        self.reach = max([*cutoff.values(), *(r for _, r in telling.values()), np.nan_to_num(radius)], default=0.0)
+        self.reach = max(
+            [*cutoff.values(), *(r for told in telling.values() for _, r in told), np.nan_to_num(radius)], default=0.0
+        )
         self.rows: list[tuple[int, int, int, int, Ints, dict[Quantity, Floats]]] = []
         self.species: dict[int, str] = {}
         self.blocks: list[Ints] = []
@@ -216,11 +218,10 @@ class _Counter:
         if found:
             found |= _molecules(sample, mine, row[near], other[near])
         found |= _bonded(sample, mine)
-        if (told := self.telling.get(species)) is not None and told[0] in names:
-            inside = free & (distance < told[1]) & (kind[other] == names.index(told[0]))
-            found[Quantity("within", f"{told[0]} within {told[1]:.2f} Å")] = np.bincount(
-                row[inside], minlength=len(mine)
-            )
+        for name, radius in self.telling.get(species, []):
+            if name in names:
+                inside = row[free & (distance < radius) & (kind[other] == names.index(name))]
+                found[Quantity("within", f"{name} within {radius:.2f} Å")] = np.bincount(inside, minlength=len(mine))
         numbers = {quantity: value.astype(np.float64) for quantity, value in found.items()}
         if np.isfinite(self.radius):
             inside = np.bincount(row[distance < self.radius], minlength=len(mine))
