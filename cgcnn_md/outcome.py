@@ -96,6 +96,7 @@ def analyse(
     """
     from cgcnn_md.analysis.census import take_census
     from cgcnn_md.analysis.coarse import particles
+    from cgcnn_md.analysis.kinds import bonded_words
     from cgcnn_md.analysis.populations import populations
     from cgcnn_md.analysis.surrogates import shuffle_table
     from cgcnn_md.analysis.trust import assess
@@ -137,7 +138,8 @@ def analyse(
     moved = _mobility(folder, pairs, found.n_clusters, config.train.seed)
     moves = {} if moved is None else {k: moved.words(k) for k in range(found.n_clusters)}
     (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
-    sentences = _summary(found, clusters, header, means, distance, moves)
+    bonded = bonded_words(stores, found.numbers, by=by)
+    sentences = _summary(found, clusters, header, means, distance, moves, bonded)
     sentences += [*([] if moved is None else moved.doubts), *trust.sentences]
     sentences = [reword(sentence, config.model.level) for sentence in sentences]
     folder.note(
@@ -288,6 +290,7 @@ def _summary(
     means: pd.DataFrame | None,
     distance: dict[tuple[str, str], float],
     moves: dict[int, str],
+    bonded: dict[int, str],
 ) -> list[str]:
     """Say what was found, one sentence a group of atoms and one a cluster."""
     from cgcnn_md.analysis.sentences import describe
@@ -296,7 +299,7 @@ def _summary(
     for name, group in found.by_group.items():
         sentences.append(f"{name}: {group.evidence.verdict}.")
         mine = clusters[clusters.get("group", clusters["species"]) == name]
-        sentences += describe(name, mine, means, distance, moves)
+        sentences += describe(name, mine, means, distance, moves, bonded)
         between = 100 * (1 - mine["population"].sum())
         if between >= _MENTIONED:
             sentences.append(

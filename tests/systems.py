@@ -37,6 +37,7 @@ def store_of(
     *,
     species: list[str] | None = None,
     molecules: np.ndarray | None = None,
+    identity: list[str] | None = None,
     runs: np.ndarray | None = None,
     numbers: np.ndarray | None = None,
     dt: float | None = 2.0,
@@ -54,7 +55,10 @@ def store_of(
         features=1,
         frame_numbers=np.arange(n_frames) if numbers is None else numbers,
         runs=np.zeros(n_frames) if runs is None else runs,
-        labels=None if molecules is None else {"molecule": molecules.astype(str)},
+        labels={
+            **({} if molecules is None else {"molecule": molecules.astype(str)}),
+            **({} if identity is None else {"identity": identity}),
+        },
         attrs={"dt": dt},
         unit_frames=unit,
     )

@@ -249,7 +249,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (StorageError("OUT: disk full; free some space"), 3),
         (BadFrameError("frame 3 of traj.xtc cannot be decoded; pass --on-bad-frame skip"), 4),
         (ResumeError("OUT: made with other settings; give another folder"), 5),
-        (MissingExtraError("hdbscan is not installed; pip install 'cgcnn-md[cluster]'"), 6),
+        (MissingExtraError("deeptime is not installed; pip install 'cgcnn-md[kinetics]'"), 6),
     ],
 )
 def test_an_expected_error_is_one_line_and_the_exit_code_of_the_contract(

@@ -10,6 +10,7 @@ from systems import hops, store_of
 
 deeptime = pytest.importorskip("deeptime", exc_type=ImportError)
 
+from cgcnn_md.analysis.kinds import find_kinds  # noqa: E402
 from cgcnn_md.analysis.kinetics import Markov, find_kinetics  # noqa: E402
 from cgcnn_md.analysis.membership import sure  # noqa: E402
 from cgcnn_md.analysis.soft import gather_soft_counts  # noqa: E402
@@ -124,9 +125,8 @@ def test_products_cross_neither_runs_nor_missing_frames(tmp_path: Path) -> None:
     chi = np.eye(2)[labels].astype(np.float32)
     chi[15] = np.nan  # could not be read
     store.write_membership(0, chi)
-    made = gather_soft_counts(
-        store, {"Li": np.arange(2)}, by="species", lags=np.asarray([1, 2, 4, 8]), rng=np.random.default_rng(0)
-    )["Li"]
+    kinds = find_kinds([store], {"Li": np.arange(2)})
+    made = gather_soft_counts(store, kinds, lags=np.asarray([1, 2, 4, 8]), seed=0)["Li"]
     np.testing.assert_allclose(made.by_molecules.sum(axis=1), made.by_blocks.sum(axis=1))
     products = made.by_molecules.sum(axis=1)
     assert np.all(products * np.tile(1 - np.eye(2), (2, 1)) == 0)

@@ -51,7 +51,7 @@ class Caution:
 def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
     """Doubt training, valleys, borders or states of one group."""
     name, untrained, trained = row.group, row.untrained, row.trained
-    if evidence.surrogates is not None and evidence.surrogates < SURROGATES:
+    if evidence.n_clusters > 1 and evidence.surrogates is not None and evidence.surrogates < SURROGATES:
         single = f"only {evidence.surrogates} of {SURROGATES} surrogates without structure give one cluster"
         yield Caution(0.95, f"{name}: {single}: so may the clusters of the data be chance")
     if evidence.n_coordinates and untrained is not None and trained is not None and trained <= untrained:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.bootstrap import dealt
+from cgcnn_md.analysis.kinds import Kind
 from cgcnn_md.analysis.one_pass import MOLECULE_GROUPS, in_one_pass
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
@@ -25,7 +26,7 @@ NO_EXAMPLES: NDArray[Any] = np.zeros(0, dtype=_EVENT)
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Transitions of one group of atoms in one system.
+    """Transitions of one kind of atoms in one system.
 
     Element (i, j) of a count is how many times an atom that was in cluster i last was in cluster j last
     one lag later: clusters are core sets, and whoever is between them has not left yet. Windows slide. No
@@ -47,7 +48,7 @@ class Counts:
         Frames in every stretch, shape (n_blocks,).
     examples
         Some transitions of every pair of clusters, drawn at random: fields frame (index in the store), atom
-        (column in the store), source and target (place among the group's clusters).
+        (column in the store), source and target (place among the kind's clusters).
     """
 
     lags: Ints
@@ -93,34 +94,30 @@ def choose_lags(stores: list[Store]) -> Ints:
     return np.asarray(sorted(lag for lag in lags if lag <= top), dtype=np.int64)
 
 
-def gather_counts(
-    store: Store, groups: Mapping[str, Ints], *, by: str, lags: Ints, rng: np.random.Generator
-) -> dict[str, Counts]:
+def gather_counts(store: Store, kinds: Sequence[Kind], *, lags: Ints, seed: int) -> dict[str, Counts]:
     """Count transitions in one pass.
 
     Parameters
     ----------
     store
         One system.
-    groups
-        Clusters of each group of atoms that is to be counted.
-    by
-        What `Store.groups` groups the atoms by.
+    kinds
+        Kinds of atoms.
     lags
         Lags in frames, shape (n_lags,).
-    rng
-        Draws groups of molecules and examples.
+    seed
+        Of groups of molecules and examples.
 
     Returns
     -------
     dict
-        Counts of each group that the system holds.
+        Counts of each kind that the system holds, by its name.
     """
 
-    def gatherer(atoms: Ints, clusters: Ints, n_blocks: int) -> _Gatherer:
-        return _Gatherer(atoms, store.molecule, clusters, lags, n_blocks, rng)
+    def gatherer(kind: Kind, atoms: Ints, n_blocks: int) -> _Gatherer:
+        return _Gatherer(atoms, store.molecule, kind.clusters, lags, n_blocks, kind.rng(seed))
 
-    return in_one_pass(store, groups, by, _labels, gatherer)
+    return in_one_pass(store, kinds, _labels, gatherer)
 
 
 def _labels(store: Store, unit: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
@@ -134,7 +131,7 @@ def _labels(store: Store, unit: slice) -> tuple[NDArray[np.int16], NDArray[np.bo
 
 @dataclass(eq=False)
 class _Gatherer:
-    """Counts of one group as the frames go by."""
+    """Counts of one kind as the frames go by."""
 
     atoms: Ints
     molecule: Ints
@@ -151,8 +148,8 @@ class _Gatherer:
     def __post_init__(self) -> None:
         group = dealt(self.molecule[self.atoms], MOLECULE_GROUPS, self.rng)
         n, n_groups = len(self.clusters), int(group.max()) + 1
-        self._known = np.full(int(self.clusters.max()) + 2, n, dtype=np.int8 if n < 127 else np.int16)
-        self._known[self.clusters] = np.arange(n)  # the last place, -1, stays n: not known
+        self._known = np.full(np.iinfo(np.int16).max + 2, n, dtype=np.int8 if n < 127 else np.int16)
+        self._known[self.clusters] = np.arange(n)  # others, and the last place, -1, stay n: not known
         self._base = group * (n + 1) ** 2
         self.by_molecules = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)

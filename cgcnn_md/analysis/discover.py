@@ -51,6 +51,11 @@ class Discovery:
         return sum(found.n_clusters for found in self.by_group.values())
 
     @property
+    def numbers(self) -> dict[str, Ints]:
+        """Numbers of the clusters of every group."""
+        return {name: self.first[name] + np.arange(found.n_clusters) for name, found in self.by_group.items()}
+
+    @property
     def widest(self) -> int:
         """Clusters of the group that has most."""
         return max((found.n_clusters for found in self.by_group.values()), default=0)

@@ -1,4 +1,4 @@
-"""A Markov model on the clusters or soft states of each group of atoms: is it one, how fast, and how sure is that."""
+"""A Markov model on the clusters or soft states of each kind of atoms: is it one, how fast, and how sure is that."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cgcnn_md.analysis.counts import Counts, choose_lags, gather_counts
+from cgcnn_md.analysis.kinds import find_kinds
 from cgcnn_md.analysis.markov import (
     Bootstrap,
     Chains,
@@ -112,7 +113,7 @@ class GroupKinetics:
     Parameters
     ----------
     name
-        Species, or group within it.
+        Species, or group within it, and which of its atoms these are where they are not all.
     clusters
         Numbers of its clusters, shape (n,).
     counts
@@ -154,7 +155,9 @@ class GroupKinetics:
 def find_kinetics(
     stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species", soft: bool = False, seed: int = 0
 ) -> list[GroupKinetics]:
-    """Count transitions and fit a reversible Markov model to each group of atoms with several clusters.
+    """Count transitions and fit a reversible Markov model to each kind of atoms with several clusters.
+
+    A group of atoms is of one kind, or of several that never turn into each other: see `find_kinds`.
 
     Stays, examples and which clusters are in the model follow from labels in any case.
 
@@ -174,24 +177,23 @@ def find_kinetics(
     Returns
     -------
     list of GroupKinetics
-        One for each group with two clusters or more.
+        One for each kind with two clusters or more.
     """
-    rng = np.random.default_rng(seed)
-    several = {name: clusters for name, clusters in groups.items() if len(clusters) > 1}
-    if not several:
+    kinds = find_kinds(stores, {name: clusters for name, clusters in groups.items() if len(clusters) > 1}, by=by)
+    if not kinds:
         return []
     lags = choose_lags(list(stores))
-    gathered = {s.name: gather_counts(s, several, by=by, lags=lags, rng=rng) for s in stores}
+    gathered = {s.name: gather_counts(s, kinds, lags=lags, seed=seed) for s in stores}
     products: dict[str, dict[str, Counts]] = {}
     if soft:
-        short = soft_lags(stores, lags, max(len(clusters) for clusters in several.values()))
-        products = {s.name: gather_soft_counts(s, several, by=by, lags=short, rng=rng) for s in stores}
+        short = soft_lags(stores, lags, max(len(kind.clusters) for kind in kinds))
+        products = {s.name: gather_soft_counts(s, kinds, lags=short, seed=seed) for s in stores}
     found = []
-    for name, clusters in several.items():
-        counts = {system: made[name] for system, made in gathered.items() if name in made}
-        if counts:
-            soft_ones = [products[system][name] for system in counts if soft]
-            found.append(GroupKinetics(name, clusters, counts, *_model(list(counts.values()), soft_ones, rng)))
+    for kind in kinds:
+        counts = {system: gathered[system][kind.name] for system in kind.atoms}
+        soft_ones = [products[system][kind.name] for system in counts if soft]
+        model = _model(list(counts.values()), soft_ones, kind.rng(seed))
+        found.append(GroupKinetics(kind.name, kind.clusters, counts, *model))
     return found
 
 

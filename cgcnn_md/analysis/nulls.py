@@ -38,8 +38,8 @@ def try_surrogates(
     Returns
     -------
     SpeciesClusters
-        With `surrogates` in its evidence, which for a single environment is said in the verdict; unchanged where no
-        coordinate survived.
+        With `surrogates` in its evidence, which for a single environment is said in the verdict where all agree;
+        unchanged where no coordinate survived.
     """
     if found.evidence.n_coordinates == 0:
         return found
@@ -47,7 +47,7 @@ def try_surrogates(
     points = np.asarray(embedding[:, found.columns], dtype=np.float64)
     single = sum(_one_cluster(found, points, when, seed + i, rng) for i in range(SURROGATES))
     evidence = replace(found.evidence, surrogates=single)
-    if found.n_clusters == 1:
+    if found.n_clusters == 1 and single == SURROGATES:
         told = f"{evidence.verdict}; surrogates without structure give one cluster ({single} of {SURROGATES})"
         evidence = replace(evidence, verdict=told)
     return replace(found, evidence=evidence)

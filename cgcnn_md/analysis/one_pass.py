@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.census import frames_joined
+from cgcnn_md.analysis.kinds import Kind
 from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
 
@@ -20,7 +21,7 @@ Read = Callable[[Store, slice], tuple[NDArray[Any], NDArray[np.bool_]]]
 
 
 class Gatherer(Protocol[Gathered]):
-    """What is gathered of one group of atoms."""
+    """What is gathered of one kind of atoms."""
 
     def add(self, first: int, values: NDArray[Any], block: int, /, *, follows: bool) -> None:
         """Add frames that follow each other, and perhaps the last ones."""
@@ -30,36 +31,28 @@ class Gatherer(Protocol[Gathered]):
 
 
 def in_one_pass(
-    store: Store, groups: Mapping[str, Ints], by: str, read: Read,
-    make: Callable[[Ints, Ints, int], Gatherer[Gathered]],
-) -> dict[str, Gathered]:  # fmt: skip
-    """Give every group of atoms all frames in order, cut into stretches of time.
+    store: Store, kinds: Sequence[Kind], read: Read, make: Callable[[Kind, Ints, int], Gatherer[Gathered]]
+) -> dict[str, Gathered]:
+    """Give every kind of atoms all frames in order, cut into stretches of time.
 
     Parameters
     ----------
     store
         One system.
-    groups
-        Clusters of each group of atoms.
-    by
-        What `Store.groups` groups the atoms by.
+    kinds
+        Kinds of atoms.
     read
         Reads a unit of the store: values of its frames, and which of them there are.
     make
-        Makes what gathers, from atoms, clusters and the number of stretches.
+        Makes what gathers, from a kind, its atoms here and the number of stretches.
 
     Returns
     -------
     dict
-        What was gathered of each group that the system holds.
+        What was gathered of each kind that the system holds, by its name.
     """
-    labels_of = store.groups(by)
     blocks, run_of_block = _cut_into_blocks(store)
-    made = {
-        name: make(np.flatnonzero(labels_of == name), clusters, len(run_of_block))
-        for name, clusters in groups.items()
-        if (labels_of == name).any()
-    }
+    made = {k.name: make(k, k.atoms[store.name], len(run_of_block)) for k in kinds if store.name in k.atoms}
     seen = np.zeros(len(run_of_block), dtype=np.int64)
     for first, values, follows in _stretches(store, blocks, read):
         seen[blocks[first]] += len(values)

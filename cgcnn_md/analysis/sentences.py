@@ -22,7 +22,7 @@ _FEW, _MOST = 2, 4  # numbers named that tell clusters apart, and while they do 
 
 def describe(
     group: str, clusters: pd.DataFrame, means: pd.DataFrame | None, distance: Mapping[tuple[str, str], float],
-    moves: Mapping[int, str] | None = None,
+    moves: Mapping[int, str] | None = None, bonded: Mapping[int, str] | None = None,
 ) -> list[str]:  # fmt: skip
     """Say of every cluster of a group how many atoms it holds, what they are bound by and how long they stay.
 
@@ -38,6 +38,8 @@ def describe(
         First peak in Å of every (species, kind of neighbour).
     moves
         How far atoms move, in words, by cluster.
+    bonded
+        What atoms are bonded to, in words, by cluster, where not all are bonded alike.
 
     Returns
     -------
@@ -47,10 +49,10 @@ def describe(
     mine = None if means is None else means[means["cluster"].isin(clusters["cluster"])]
     if len(clusters) == 1:
         row = clusters.to_dict("records")[0]
-        bound = _bound_by(row, mine, distance) + _moves(row, moves)
+        bound = _bound_by(row, mine, distance, {}) + _moves(row, moves)
         return [f"{group}: {bound.removeprefix('; ')}."] if bound else []
     sentences = [
-        f"{group} cluster {row['cluster']}: {_share(row, group)}{_bound_by(row, mine, distance)}"
+        f"{group} cluster {row['cluster']}: {_share(row, group)}{_bound_by(row, mine, distance, bonded or {})}"
         f"{_moves(row, moves)}{_stay(row)}."
         for row in clusters.to_dict("records")
     ]
@@ -85,14 +87,20 @@ def _longest(row: Mapping[Any, Any]) -> str:
     return f"{row['longest_stay_ps']:.3g} ps"
 
 
-def _bound_by(row: Mapping[Any, Any], means: pd.DataFrame | None, distance: Mapping[tuple[str, str], float]) -> str:
+def _bound_by(
+    row: Mapping[Any, Any], means: pd.DataFrame | None, distance: Mapping[tuple[str, str], float],
+    told: Mapping[int, str],
+) -> str:  # fmt: skip
     """Say what is in contact with the atoms of a cluster, nearest first, and of how many molecules it is."""
     if means is None:
         return ""
     text, ids = "", sorted({row["cluster"], *means["cluster"]})
     bonded = _of_role(means, "bonded", ids)
     varied = [name for name in bonded.columns if bonded[name].max() - bonded[name].min() >= _SOME]
-    if held_by := [f"{x:.1f} {name}" for name, x in bonded.loc[row["cluster"], varied].items() if x >= _NONE]:
+    held_by = [f"{x:.1f} {name}" for name, x in bonded.loc[row["cluster"], varied].items() if x >= _NONE]
+    if row["cluster"] in told:
+        text += f"; {told[row['cluster']]}"
+    elif held_by:
         text += "; bonded to " + _listed(held_by)
     near = _of_role(means, "neighbour", ids)
     far = {name: distance[row["species"], name] for name in near.columns}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cgcnn_md.analysis.bootstrap import dealt
 from cgcnn_md.analysis.counts import NO_EXAMPLES, Counts
+from cgcnn_md.analysis.kinds import Kind
 from cgcnn_md.analysis.one_pass import MOLECULE_GROUPS, in_one_pass
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
@@ -70,9 +71,7 @@ def _turn(same: Floats) -> Floats:
     return np.asarray(np.sqrt(populations)[:, None] * rotation @ inverse)
 
 
-def gather_soft_counts(
-    store: Store, groups: Mapping[str, Ints], *, by: str, lags: Ints, rng: np.random.Generator
-) -> dict[str, Counts]:
+def gather_soft_counts(store: Store, kinds: Sequence[Kind], *, lags: Ints, seed: int) -> dict[str, Counts]:
     r"""Multiply memberships in one pass.
 
     Element (i, j) of a product is :math:`\sum_t \chi_i(t) \chi_j(t + \tau)`, over all pairs of frames one lag apart. No
@@ -83,25 +82,23 @@ def gather_soft_counts(
     ----------
     store
         One system, with memberships.
-    groups
-        Clusters of each group of atoms.
-    by
-        What `Store.groups` groups the atoms by.
+    kinds
+        Kinds of atoms.
     lags
         Lags in frames, shape (n_lags,).
-    rng
-        Draws groups of atoms.
+    seed
+        Of groups of atoms.
 
     Returns
     -------
     dict
-        Products of each group that the system holds, in the place of counts: shape (n_lags, n_pieces, 2 n, n).
+        Products of each kind that the system holds, in the place of counts: shape (n_lags, n_pieces, 2 n, n).
     """
 
-    def multiplier(atoms: Ints, clusters: Ints, n_blocks: int) -> _Multiplier:
-        return _Multiplier(atoms, store.molecule, len(clusters), lags, n_blocks, rng)
+    def multiplier(kind: Kind, atoms: Ints, n_blocks: int) -> _Multiplier:
+        return _Multiplier(atoms, store.molecule, kind.columns, lags, n_blocks, kind.rng(seed))
 
-    return in_one_pass(store, groups, by, _memberships, multiplier)
+    return in_one_pass(store, kinds, _memberships, multiplier)
 
 
 def soft_lags(stores: Sequence[Store], lags: Ints, n: int) -> Ints:
@@ -121,11 +118,11 @@ def _memberships(store: Store, unit: slice) -> tuple[NDArray[np.float32], NDArra
 
 @dataclass(eq=False)
 class _Multiplier:
-    """Products of one group as the frames go by."""
+    """Products of one kind as the frames go by."""
 
     atoms: Ints
     molecule: Ints
-    n: int
+    columns: Ints
     lags: Ints
     n_blocks: int
     rng: np.random.Generator
@@ -133,15 +130,15 @@ class _Multiplier:
     by_blocks: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        n, self._group = self.n, dealt(self.molecule[self.atoms], MOLECULE_GROUPS, self.rng)
+        n, self._group = len(self.columns), dealt(self.molecule[self.atoms], MOLECULE_GROUPS, self.rng)
         self.by_molecules = np.zeros((len(self.lags), int(self._group.max()) + 1, 2 * n, n))
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, 2 * n, n))
         self._past = np.zeros((len(self.atoms), 0, n), dtype=np.float32)
 
     def add(self, _first: int, chi: NDArray[np.float32], block: int, *, follows: bool) -> None:
         """Add frames that follow each other, and perhaps the last ones; shape (n_frames, n_atoms, n_own)."""
-        new = np.nan_to_num(np.swapaxes(chi[:, self.atoms, : self.n], 0, 1))
-        new /= np.maximum(new.sum(axis=2, keepdims=True), 1e-9)  # stored in half precision
+        new = np.nan_to_num(np.swapaxes(chi[:, self.atoms][:, :, self.columns], 0, 1))
+        new /= np.maximum(new.sum(axis=2, keepdims=True), 1e-9)  # stored in half precision, and not all of them
         past = self._past if follows else self._past[:, :0]
         both = np.concatenate([past, new], axis=1)
         for place, lag in enumerate(self.lags.tolist()):
@@ -163,6 +160,8 @@ class _Multiplier:
         """Give the products, without stretches that hold no frame."""
         held = seen > 0
         blocks = self.by_blocks[:, held]
-        nobody, never = (np.zeros((*by.shape[:2], self.n), dtype=np.int64) for by in (self.by_molecules, blocks))
+        nobody, never = (
+            np.zeros((*by.shape[:2], len(self.columns)), dtype=np.int64) for by in (self.by_molecules, blocks)
+        )
         run = run_of_block[held]
         return Counts(self.lags, self.by_molecules, blocks, nobody, never, run, seen[held], NO_EXAMPLES)

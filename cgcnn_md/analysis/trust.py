@@ -156,7 +156,7 @@ def assess(
                 seen.stability if group.n_clusters > 1 else None, seen.surrogates,
             )
         )  # fmt: skip
-    clusters = [s for name in found.by_group for s in _support(name, _clusters(found, name), counts, transitions)]
+    clusters = [s for name in found.by_group for s in _support(name, found.numbers[name], counts, transitions)]
     held_out = [str(run) for run in provenance.get("held_out_runs", [])]
     warnings = [c.words for c in sorted(_cautions(found, counts, groups, clusters, transitions, starts))]
     return Trust(groups, clusters, transitions.tolist(), starts, held_out, warnings)
@@ -168,7 +168,7 @@ def _cautions(
 ) -> Iterator[Caution]:  # fmt: skip
     """Gather what speaks against the clusters of every group, and against the run."""
     for row in groups:
-        mine, evidence = _clusters(found, row.group), found.by_group[row.group].evidence
+        mine, evidence = found.numbers[row.group], found.by_group[row.group].evidence
         yield from of_group(evidence, row)
         if evidence.n_coordinates and row.group in found.shuffles:
             yield from of_coordinates(row.group, found.by_group[row.group].columns, found.shuffles[row.group])
@@ -181,11 +181,6 @@ def _cautions(
         total = sum(int((c.species == support.group).sum()) for c in counts)
         yield from of_support(support.group, support.cluster, support.atoms, total)
     yield from of_run(counts, starts)
-
-
-def _clusters(found: Discovery, name: str) -> Ints:
-    """Numbers of the clusters of a group."""
-    return found.first[name] + np.arange(found.by_group[name].n_clusters)
 
 
 def _support(name: str, clusters: Ints, counts: Sequence[Census], transitions: Ints) -> Iterator[Support]:

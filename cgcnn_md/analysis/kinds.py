@@ -1,0 +1,187 @@
+"""Atoms of a group that never turn into each other: kinds, by what they are bonded to."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cgcnn_md.frame import Ints
+from cgcnn_md.store import Store
+
+_LIVES = 0.01  # of a kind's atom-frames in a cluster: with less it is only taken for one of it
+_NAMED = 4  # atom names that are spelled out
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """Atoms that are followed together, and the clusters they live in.
+
+    Parameters
+    ----------
+    name
+        Name of the group, and which of its atoms these are where they are not all.
+    clusters
+        Numbers of the clusters, shape (n,).
+    columns
+        Places of these among the clusters of the group, shape (n,).
+    atoms
+        Columns of the atoms in every system that holds some, by its name.
+    """
+
+    name: str
+    clusters: Ints
+    columns: Ints
+    atoms: dict[str, Ints]
+
+    def rng(self, seed: int) -> np.random.Generator:
+        """Give random numbers of its own, so that what is drawn does not depend on what else is there."""
+        return np.random.default_rng([seed, zlib.crc32(self.name.encode())])
+
+
+def find_kinds(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species") -> list[Kind]:
+    """Part groups of atoms by what never changes, where it decides which clusters atoms live in.
+
+    A carbon of CH2 never becomes one of CF3: though both may be in a common cluster, a model of the two together would
+    lead from one to the other. So atoms bonded to other elements, or of residues with other names of atoms, are
+    parted, and taken together again where they live in the same clusters (1 % of their atom-frames or more).
+
+    Parameters
+    ----------
+    stores
+        The systems.
+    groups
+        Numbers of the clusters of each group.
+    by
+        What `Store.groups` groups the atoms by.
+
+    Returns
+    -------
+    list of Kind
+        Those with two clusters or more.
+    """
+    found: list[Kind] = []
+    for parts in _Parts.of_groups(stores, groups, by):
+        found += parts.kinds(stores)
+    return [kind for kind in found if len(kind.clusters) > 1 and kind.atoms]
+
+
+def bonded_words(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species") -> dict[int, str]:
+    """Say what the atoms of each cluster are bonded to, where not all atoms of its group are bonded alike.
+
+    Parameters
+    ----------
+    stores, groups, by
+        As of `find_kinds`.
+
+    Returns
+    -------
+    dict
+        By cluster: "bonded to C, 2 H and O (93 %) or to 3 F and S (6 %)", without those of less than 1 %.
+    """
+    found: dict[int, str] = {}
+    for parts in _Parts.of_groups(stores, groups, by):
+        if sum(key.startswith("(") for key in parts.keys) > 1 and len(parts.whole.clusters) > 1:
+            shares = parts.held / np.maximum(parts.held.sum(axis=0), 1)
+            for cluster, share in zip(parts.whole.clusters.tolist(), shares.T):
+                many = [i for i in np.argsort(-share, kind="stable") if share[i] >= _LIVES]
+                kinds = [_bonded(parts.keys[i]) for i in many]
+                if len(many) > 1:
+                    kinds = [f"{kind} ({100 * share[i]:.2g} %)" for i, kind in zip(many, kinds)]
+                if many:
+                    found[cluster] = "bonded to " + " or to ".join(kinds)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """A group of atoms by what never changes: the key and the clusters of its atoms.
+
+    Keys are "(C,H)", bonded elements, or ":1a2b3c4d", names in the residue, or "". `code` is the place of each atom's
+    key, by system; `held` counts atom-frames, shape (n_keys, n_clusters).
+    """
+
+    whole: Kind
+    keys: list[str]
+    code: dict[str, Ints]
+    held: Ints
+
+    @classmethod
+    def of_groups(cls, stores: Sequence[Store], groups: Mapping[str, Ints], by: str) -> Iterator[_Parts]:
+        """Look at groups one by one."""
+        member = {store.name: store.groups(by) for store in stores}
+        key = {store.name: _keys(store) for store in stores}
+        for name, clusters in groups.items():
+            mine = {system: np.flatnonzero(of == name) for system, of in member.items()}
+            whole = Kind(
+                name, clusters, np.arange(len(clusters)), {s: atoms for s, atoms in mine.items() if len(atoms)}
+            )
+            every = sorted({k for system, atoms in whole.atoms.items() for k in key[system][atoms].tolist()})
+            place = {k: i for i, k in enumerate(every)}
+            code = {s: np.array([place[k] for k in key[s][atoms]]) for s, atoms in whole.atoms.items()}
+            held = np.zeros((len(every), len(clusters)), dtype=np.int64)
+            if len(every) > 1 and len(clusters) > 1:
+                held += sum(_held(store, whole, code[store.name], len(every)) for store in stores if store.name in code)
+            yield cls(whole, every, code, held)
+
+    def kinds(self, stores: Sequence[Store]) -> list[Kind]:
+        """Take those that live in the same clusters together."""
+        lives = self.held >= _LIVES * np.maximum(self.held.sum(axis=1, keepdims=True), 1)
+        places: dict[tuple[int, ...], list[int]] = {}
+        for i, row in enumerate(lives):
+            places.setdefault(tuple(np.flatnonzero(row).tolist()), []).append(i)
+        if len(places) < 2:
+            return [self.whole]
+        found = []
+        for columns, codes in places.items():
+            atoms = {s: self.whole.atoms[s][np.isin(of, codes)] for s, of in self.code.items()}
+            atoms = {s: some for s, some in atoms.items() if len(some)}
+            name = f"{self.whole.name} {_words([self.keys[i] for i in codes], atoms, stores)}"
+            found.append(Kind(name, self.whole.clusters[list(columns)], np.asarray(columns, dtype=np.int64), atoms))
+        return found
+
+
+def _held(store: Store, whole: Kind, code: Ints, n_kinds: int) -> Ints:
+    """Count the atom-frames of every kind in every cluster, shape (n_kinds, n_clusters)."""
+    n = len(whole.clusters)
+    place = np.full(np.iinfo(np.int16).max + 2, n)
+    place[whole.clusters] = np.arange(n)  # the last place, -1, stays n: not known
+    total = np.zeros(n_kinds * (n + 1), dtype=np.int64)
+    for unit in store.done_units():
+        labels = place[store.clusters(unit)[:, whole.atoms[store.name]]]
+        total += np.bincount((code * (n + 1) + labels).ravel(), minlength=len(total))
+    return total.reshape(n_kinds, n + 1)[:, :n]
+
+
+def _keys(store: Store) -> np.ndarray:
+    """Give what tells the kind of every atom; nothing for groups of atoms."""
+    if store.attrs.get("level", "atom") != "atom":
+        return np.full(store.n_atoms, "", dtype=object)
+    return np.array([_key(i.removeprefix(s)) for s, i in zip(store.species.tolist(), store.identity.tolist())], object)
+
+
+def _key(text: str) -> str:
+    if text.startswith("("):
+        return text[: text.find(")") + 1]
+    return ":" + text.rsplit(":", 1)[1] if text.startswith(":") else ""
+
+
+def _words(kinds: list[str], atoms: Mapping[str, Ints], stores: Sequence[Store]) -> str:
+    """Say which atoms of a group are meant."""
+    bonded = [_bonded(key) for key in kinds if key.startswith("(")]
+    told = ["bonded to " + " or to ".join(bonded)] if bonded else []
+    if any(key.startswith(":") for key in kinds):
+        held = [store.identity[atoms[store.name]].tolist() for store in stores if store.name in atoms]
+        names = list(dict.fromkeys(i.split(":")[1] for found in held for i in found if ":" in i and "(" not in i))
+        told.append("named " + ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else ""))
+    return " or ".join([*told, *(["of rare kinds"] if "" in kinds else [])])
+
+
+def _bonded(key: str) -> str:
+    """Write bonded elements with their numbers, "C, 2 H and O"; "others" where they are not known."""
+    counts = Counter(key[1:-1].split(",")) if key.startswith("(") else {"others": 1}
+    items = [f"{n} {element}" if n > 1 else element for element, n in sorted(counts.items())]
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0]

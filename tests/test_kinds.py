@@ -1,0 +1,83 @@
+"""Kinds of atoms that never turn into each other have models of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("deeptime", exc_type=ImportError)
+
+from systems import hops, store_of
+
+from cgcnn_md.analysis.kinds import bonded_words, find_kinds
+from cgcnn_md.analysis.kinetics import find_kinetics
+
+SLOW = np.asarray([[0.95, 0.05], [0.2, 0.8]])
+FAST = np.asarray([[0.7, 0.3], [0.6, 0.4]])
+METHYL, FLUORO, CHAIN = "C(C,H,H,H)", "C(F,F,F,S):1a2b3c4d", "C(C,C,H,H)"
+
+
+def carbons(n_frames: int = 400) -> tuple[np.ndarray, list[str]]:
+    """Give clusters 0 and 1 to the first ten atoms, 0 and 2 to ten others, 0 alone to the last twenty."""
+    rng = np.random.default_rng(0)
+    methyl, fluoro = hops(SLOW, n_frames, 10, rng), 2 * hops(FAST, n_frames, 10, rng)
+    labels = np.concatenate([methyl, fluoro, np.zeros((n_frames, 20), dtype=np.int16)], axis=1)
+    return labels, [METHYL] * 10 + [FLUORO] * 10 + [CHAIN] * 20
+
+
+def test_kinds_that_share_a_cluster_have_models_of_their_own(tmp_path: Path) -> None:
+    labels, identity = carbons()
+    labels[100, 12] = 1  # a fluorinated carbon that is taken for a methyl once
+    store = store_of(tmp_path, labels, species=["C"] * 40, identity=identity)
+    methyl, fluoro = find_kinetics([store], {"C": np.arange(3)})
+    assert [k.name for k in (methyl, fluoro)] == ["C bonded to C and 3 H", "C bonded to 3 F and S"]
+    assert [k.clusters.tolist() for k in (methyl, fluoro)] == [[0, 1], [0, 2]]
+    alone = store_of(tmp_path / "alone", labels[:, :10], species=["C"] * 10)
+    (wanted,) = find_kinetics([alone], {"C": np.arange(2)})
+    assert methyl.model is not None
+    assert wanted.model is not None
+    np.testing.assert_allclose(methyl.model.transition.value, wanted.model.transition.value)
+    assert methyl.model.first_passage.value[0, 1] == pytest.approx(20, rel=0.2)
+
+
+def test_kinds_of_the_same_clusters_are_one_group_again(tmp_path: Path) -> None:
+    labels = hops(SLOW, 300, 20, np.random.default_rng(1))
+    store = store_of(tmp_path, labels, species=["C"] * 20, identity=[METHYL, CHAIN] * 10)
+    (kind,) = find_kinds([store], {"C": np.arange(2)})
+    assert kind.name == "C"
+    assert kind.atoms[store.name].tolist() == list(range(20))
+
+
+def test_without_bonds_names_in_residues_tell_kinds(tmp_path: Path) -> None:
+    labels, _ = carbons()
+    identity = ["C:CA:11111111", "C:CB:11111111"] * 5 + ["C:C1:22222222"] * 10 + ["C"] * 20
+    store = store_of(tmp_path, labels, species=["C"] * 40, identity=identity)
+    names = [kind.name for kind in find_kinds([store], {"C": np.arange(3)})]
+    assert sorted(names) == ["C named C1", "C named CA, CB"]
+
+
+def test_systems_may_hold_different_kinds(tmp_path: Path) -> None:
+    labels, identity = carbons()
+    stores = [
+        store_of(tmp_path, labels[:, atoms], species=["C"] * 10, identity=identity[atoms], name=name)
+        for name, atoms in (("a", slice(0, 10)), ("b", slice(10, 20)))
+    ]
+    a, b = find_kinetics(stores, {"C": np.arange(3)})
+    assert [list(k.counts) for k in (a, b)] == [["a"], ["b"]]
+
+
+def test_clusters_say_what_their_atoms_are_bonded_to(tmp_path: Path) -> None:
+    labels, identity = carbons()
+    store = store_of(tmp_path, labels, species=["C"] * 40, identity=identity)
+    words = bonded_words([store], {"C": np.arange(3)})
+    chain, methyl, fluoro = ((labels[:, atoms] == 0).sum() for atoms in (slice(20, 40), slice(0, 10), slice(10, 20)))
+    shares = [f"({100 * n / (chain + methyl + fluoro):.2g} %)" for n in (chain, methyl, fluoro)]
+    assert words == {
+        0: f"bonded to 2 C and 2 H {shares[0]} or to C and 3 H {shares[1]} or to 3 F and S {shares[2]}",
+        1: "bonded to C and 3 H",
+        2: "bonded to 3 F and S",
+    }
+    alike = store_of(tmp_path / "alike", labels, species=["C"] * 40, identity=[METHYL] * 40)
+    assert bonded_words([alike], {"C": np.arange(3)}) == {}
