@@ -116,3 +116,19 @@ def test_a_rare_cluster_that_one_half_of_the_time_has_not_is_merged_and_the_othe
     assert found.n_clusters == 2
     common = state < 2
     assert adjusted_rand_score(state[common], found.predict(points)[common]) > 0.98
+
+
+def test_what_the_slowest_exchange_parts_needs_a_shallower_valley_than_the_rest() -> None:
+    """Two phases and what lies between them; in one of them the second coordinate has as shallow a valley."""
+    rng = np.random.default_rng(0)
+    n = 20_000
+    phase = rng.choice([-1.0, 0.0, 1.0], n, p=[0.34, 0.32, 0.34])
+    slow = np.where(phase == 0, rng.uniform(-1.6, 1.6, n), 1.6 * phase) + 0.45 * rng.normal(size=n)
+    fast, after = (0.55 * rng.choice([-1.0, 1.0], n) + 0.35 * rng.normal(size=n) for _ in range(2))
+    now, later = np.stack([slow, fast], 1), np.stack([slow + 0.1 * rng.normal(size=n), fast + 0.1 * after], 1)
+    found = find_clusters(now, np.array([0.95, 0.9]), rng.permutation(n), pairs=(now, later))
+    assert found.n_clusters == 2
+    assert 0.22 < found.evidence.valley < 0.61
+    labels = found.predict(now)
+    known = (phase != 0) & (labels >= 0)
+    assert adjusted_rand_score(phase[known], labels[known]) > 0.95

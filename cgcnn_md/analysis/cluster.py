@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
+from cgcnn_md.analysis.lumping import cheapest_merge, counts_of, slowest_parting
 from cgcnn_md.analysis.membership import Membership, sure
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
@@ -24,6 +24,7 @@ _FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
 _STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
 _ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Hennig, Comput. Stat. Data Anal. 52, 258)
 _PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
+_SLOWEST = 0.61  # the same for what the slowest exchange parts, exp(-0.5): to merge these would hide it
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
 
@@ -196,26 +197,32 @@ def _believed(
     seen = whole.n_clusters_
     halves = _halves(points, when, seen, seed) if seen > 1 else []
     while whole.n_clusters_ > (n_clusters or 1):
-        weak = np.ones(whole.n_clusters_, dtype=bool)
-        if n_clusters is None and whole.valley_ <= _PASS and halves:
+        n = whole.n_clusters_
+        counts = None if pairs is None else counts_of(whole.predict(pairs[0]), whole.predict(pairs[1]), n)
+        shallow = np.triu(whole.ratios_ > _deep_enough(counts, n), 1)
+        weak = np.ones(n, dtype=bool)
+        if n_clusters is None and halves and not shallow.any():
             found = _found_again(halves, whole)
             lasts = weak if pairs is None else _lasts(whole, pairs, lag)
             if _stability(halves, whole) >= _STABLE and found.all() and lasts.all():
                 break
             if not (found & lasts).all():
                 weak = ~(found & lasts)
-        whole = _fewer(whole, pairs, weak)
+        if counts is None or shallow.any():
+            allowed = shallow if shallow.any() else np.triu(weak[:, None] | weak, 1)
+            a, b = np.unravel_index(int(np.where(allowed, whole.ratios_, -1.0).argmax()), allowed.shape)
+            whole = whole.merged(int(a), int(b))
+        else:
+            whole = whole.merged(*cheapest_merge(counts, whole.ratios_, weak))
     return whole, 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None, seen
 
 
-def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
-    """Merge the two clusters with the shallowest valley or, where all are deep, a weak one at the least loss."""
-    if pairs is None or fitted.valley_ > _PASS:
-        allowed = np.triu(weak[:, None] | weak, 1)
-        a, b = np.unravel_index(int(np.where(allowed, fitted.ratios_, -1.0).argmax()), allowed.shape)
-        return fitted.merged(int(a), int(b))
-    counts = counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), fitted.n_clusters_)
-    return fitted.merged(*cheapest_merge(counts, fitted.ratios_, weak))
+def _deep_enough(counts: Floats | None, n_clusters: int) -> Floats:
+    """Give the density that may be left in the valley between two clusters, shape (n_clusters, n_clusters)."""
+    if counts is None:
+        return np.full((n_clusters, n_clusters), _PASS)
+    side = slowest_parting(counts)
+    return np.where(side[:, None] == side, _PASS, _SLOWEST)
 
 
 def _lasts(fitted: ValleyClusters, pairs: tuple[Floats, Floats], lag: int) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
 
 _LIVES = 0.01  # of a kind's atom-frames in a cluster: with less it is only taken for one of it
+_VARIED = 0.1  # difference between the shares of a kind in two clusters that is worth saying
 _NAMED = 4  # atom names that are spelled out
 
 
@@ -70,7 +71,7 @@ def find_kinds(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str =
 
 
 def bonded_words(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species") -> dict[int, str]:
-    """Say what the atoms of each cluster are bonded to, where not all atoms of its group are bonded alike.
+    """Say what the atoms of each cluster are bonded to, where this differs between the clusters of a group.
 
     Parameters
     ----------
@@ -86,6 +87,8 @@ def bonded_words(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str
     for parts in _Parts.of_groups(stores, groups, by):
         if sum(key.startswith("(") for key in parts.keys) > 1 and len(parts.whole.clusters) > 1:
             shares = parts.held / np.maximum(parts.held.sum(axis=0), 1)
+            if np.ptp(shares, axis=1).max() < _VARIED:
+                continue
             for cluster, share in zip(parts.whole.clusters.tolist(), shares.T):
                 many = [i for i in np.argsort(-share, kind="stable") if share[i] >= _LIVES]
                 kinds = [_bonded(parts.keys[i]) for i in many]

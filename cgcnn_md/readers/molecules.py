@@ -143,7 +143,8 @@ def names_of(topology: Topology, species: NDArray[np.str_], index: Ints) -> list
 
 
 def _formula(species: Sequence[str]) -> str:
-    """Write a formula: carbon and hydrogen first, the rest by alphabet."""
+    """Write a formula: carbon and hydrogen first, the rest by alphabet, beads with digits in brackets: "(CH2)8"."""
     counts = Counter(species)
     order = sorted(counts, key=lambda name: ({"C": 0, "H": 1}.get(name, 2) if "C" in counts else 0, name))
-    return "".join(name + (str(counts[name]) if counts[name] > 1 else "") for name in order)
+    units = [(f"({name})" if name[-1:].isdigit() else name, counts[name]) for name in order]
+    return "".join(name + (str(n) if n > 1 else "") for name, n in units)

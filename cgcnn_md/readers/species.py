@@ -69,7 +69,7 @@ def assign(topology: Topology, source: str = "auto", type_map: Mapping[str, str]
         Atoms.
     source
         "auto" for that order, or the one thing to use: "element" or "mass"; "name" or "type" take names
-        or types as they are.
+        or types as they are, with "type" before a mere number.
     type_map
         Species by atom type or name; comes before all else.
 
@@ -148,7 +148,7 @@ class _Resolver:
         if symbol is None and self._is_site(kind):
             return Answer(None, names.VIRTUAL)
         if self.source in ("name", "type"):
-            label = kind.name if self.source == "name" else kind.type
+            label = kind.name if self.source == "name" else _called(kind.type)
             return Answer(label, f"atom {self.source}") if label else None
         if symbol and self.source in ("auto", "element"):
             return Answer(symbol, "element")
@@ -174,12 +174,12 @@ class _Resolver:
         return None
 
     def bead(self, kind: Kind) -> Answer | None:
-        """Take the bead's type as its species, or its name where types are mere numbers."""
+        """Take the bead's type as its species, or its name where types are mere numbers; "type1" where it has none."""
         mapped = self._mapped(kind)
         if mapped or self._is_site(kind):
             return mapped or Answer(None, names.VIRTUAL)
         if kind.type and not (kind.type.isdigit() and kind.name):
-            return Answer(kind.type, "atom type")
+            return Answer(_called(kind.type), "atom type")
         return Answer(kind.name, "atom name as bead") if kind.name else None
 
     def are_beads(self, answers: list[Answer | None]) -> bool:
@@ -263,3 +263,8 @@ def _collect(
     dropped = np.array([answer.label is None for answer in answers])[inverse]
     told = {label: ", ".join(sorted(found)) for label, found in sources.items()}
     return Species(labels, dropped, told, {label: tuple(found) for label, found in examples.items()}, notes)
+
+
+def _called(kind: str) -> str:
+    """Give a type a name that reads as one where it is a mere number."""
+    return f"type{kind}" if kind.isdigit() else kind

@@ -25,7 +25,7 @@ CASES = {
     ("waterDCD", "waterPSF"): (15, 10, 0.02, "orthorhombic", "H O", "mass"),
     ("LAMMPSdcd2", "LAMMPSdata2"): (12421, 5, 0.5, "orthorhombic", "C Cl H N Na O S", "mass"),
     ("TRZ", "TRZ_psf"): (8184, 6, 0.01, "orthorhombic", "C H M2 M3 M3P N O", "mass"),
-    ("LAMMPSDUMP",): (24, 3, math.nan, "orthorhombic", "1 2", "atom type"),
+    ("LAMMPSDUMP",): (24, 3, math.nan, "orthorhombic", "type1 type2", "atom type"),
     ("PDB_multiframe",): (392, 24, math.nan, "none", "C H N O S", "element"),
 }
 

@@ -255,7 +255,7 @@ def test_types_in_an_xyz_are_no_elements(tmp_path):
     path = tmp_path / "lammps.xyz"
     path.write_text("2\nAtoms. Timestep: 0\n1 0 0 0\n2 1 1 1\n" * 2)
     with open_trajectory(path) as reader:
-        assert reader.species == ("1", "2")
+        assert reader.species == ("type1", "type2")
         assert reader.box_kind == "none"
     with open_trajectory([path, path], type_map={"1": "Si", "2": "O"}) as reader:
         assert reader.species == ("O", "Si")
@@ -266,7 +266,7 @@ def test_lammps_dump(tmp_path):
     path = tmp_path / "a.lammpstrj"
     path.write_text(dump("pp pp ff"))
     with open_trajectory(path) as reader:
-        assert reader.species == ("1", "2")
+        assert reader.species == ("type1", "type2")
         assert math.isnan(reader.dt)  # MDAnalysis calls the step number a time
         assert math.isnan(reader[2].time)
         assert_array_equal(reader[0].pbc, [True, True, False])
@@ -310,7 +310,7 @@ def test_lammps_data_in_reduced_units_and_with_a_dump(tmp_path):
     top.write_text(DATA.format(first=1.0, second=1.0, atoms="Atoms # atomic\n\n1 1 1. 2. 3.\n2 2 4 5 6"))
     trajectory.write_text(dump())
     with open_trajectory([trajectory, top]) as reader:
-        assert reader.species == ("1", "2")  # no hydrogen
+        assert reader.species == ("type1", "type2")  # no hydrogen
         assert len(reader) == 3
         assert "masses are in reduced units: they do not tell elements" in reader.notes
 
