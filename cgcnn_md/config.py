@@ -151,7 +151,8 @@ class StoreConfig:
     map_points
         Atom-frames drawn in the 2-D map.
     group_by
-        Atoms among which clusters are sought: those of a species, of an identity class, or of a topology type.
+        Atoms among which clusters are sought: those of a species (kinds apart, where they live in different clusters),
+        of an identity class, or of a topology type.
     """
 
     features: int | Literal["hidden"] = 16

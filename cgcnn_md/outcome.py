@@ -115,9 +115,9 @@ def analyse(
     lag = int(header["lag"]) if str(header["view"]).startswith("time") else None
     seed = config.train.seed
     found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, states=given, seed=seed)
-    census = take_census(stores, n_clusters=found.n_clusters, by=by)
+    census = take_census(stores, n_clusters=found.n_clusters, by="found")
     clusters = populations(census, n_clusters=found.n_clusters, seed=config.train.seed)
-    if by != "species":
+    if any(found.species[name] != name for name in found.by_group):
         clusters.insert(1, "group", clusters["species"])
         clusters["species"] = clusters["group"].map(found.species)
     trust = assess(found, census, maps, header["provenance"])
@@ -138,7 +138,7 @@ def analyse(
     moved = _mobility(folder, pairs, found.n_clusters, config.train.seed)
     moves = {} if moved is None else {k: moved.words(k) for k in range(found.n_clusters)}
     (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
-    bonded = bonded_words(stores, found.numbers, by=by)
+    bonded = bonded_words(stores, found.numbers, by="found")
     sentences = _summary(found, clusters, header, means, distance, moves, bonded)
     sentences += [*([] if moved is None else moved.doubts), *trust.sentences]
     sentences = [reword(sentence, config.model.level) for sentence in sentences]

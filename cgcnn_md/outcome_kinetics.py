@@ -85,7 +85,7 @@ def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], t
     dt, used = _one_spacing(stores)
     config, clock = folder.config, Clock(dt)
     soft = bool(folder.record.get("states"))
-    found = find_kinetics(used, groups, by=config.store.group_by, soft=soft, seed=config.train.seed)
+    found = find_kinetics(used, groups, by="found", soft=soft, seed=config.train.seed)
     numbers = {group.name: plain_numbers(group, clock) for group in found}
     for facts in numbers.values():
         facts["mean_square_displacement"] = _displacements(folder, facts["clusters"])

@@ -95,7 +95,7 @@ class Embedding:
 
         group = self._system(system) or None
         data: xr.Dataset = xr.open_zarr(self.path / STORE, group=group, consolidated=False)
-        labels = ["time", "frame_number", "run", "atom_index", "species", "identity", "type", "species_names"]
+        labels = ["time", "frame_number", "run", "atom_index", "species", "identity", "type", "group", "species_names"]
         labels += ["member_atom", "member_group"]
         return data.set_coords([name for name in labels if name in data])
 

@@ -214,13 +214,17 @@ class Store:
     def groups(self, by: str) -> NDArray[np.str_]:
         """Give the group of each atom by "species", "identity" or "type", each within a species, shape (n_atoms,).
 
+        "found" gives the groups among which the clusters in the store were found (`write_groups`).
+
         Raises
         ------
         InputError
             If the store does not hold what to group by.
         """
-        if by == "species":
+        if by == "species" or (by == "found" and "group" not in self._group):
             return self.species
+        if by == "found":
+            return np.asarray(self._group["group"][:].astype(object), dtype=np.str_)
         if by not in self._group:
             raise InputError(f"{self.path}: the input told no {by} of its atoms; wanted --group-by species")
         labels = np.asarray(self._group[by][:].astype(object), dtype=np.str_)
@@ -252,6 +256,11 @@ class Store:
         with saving(self.path, f"frames {frames.start}-{frames.stop - 1}"):
             self._group["embedding"][frames] = embedding.astype(self.dtype, copy=False)
             self._group["time"][frames] = np.asarray(times, dtype=np.float64)
+
+    def write_groups(self, groups: ArrayLike) -> None:
+        """Keep the group of each atom among which clusters are found, shape (n_atoms,)."""
+        with saving(self.path, "groups"):
+            put(self._group, "group", np.asarray(groups, dtype=np.dtypes.StringDType()), (ATOM,))
 
     def write_clusters(self, first_frame: int, clusters: NDArray[Any]) -> None:
         """Write cluster labels, shape (frames, n_atoms), -1 where there is none."""

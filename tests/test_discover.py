@@ -75,3 +75,34 @@ def test_clusters_are_numbered_by_population_and_memberships_follow(
     np.testing.assert_allclose(membership[:, 1], [[0.9, 0.1]] * store.n_frames, atol=1e-3)
     np.testing.assert_allclose(membership[:, 5], [[0.1, 0.9]] * store.n_frames, atol=1e-3)
     np.testing.assert_array_equal(membership[:, 0], [[1.0, np.nan]] * store.n_frames)
+
+
+def test_kinds_that_live_in_different_clusters_are_groups_of_their_own(tmp_path: Path) -> None:
+    """Ten methyls that change place, far along one coordinate, hide two phases of eighty other carbons."""
+    rng, n_frames = np.random.default_rng(0), 60
+    methyl = np.where(rng.random((n_frames, 10)) < 0.02, -1.0, 1.0).cumprod(axis=0)
+    phase = np.repeat([[-1.0, 1.0]], 40, axis=1)
+    values = 0.3 * rng.normal(size=(n_frames, 90, 2))
+    values[:, :10, 0] += 20 * methyl
+    values[:, 10:, 1] += phase + 0.15 * rng.normal(size=(n_frames, 80))
+    identity = ["C(C,H,H,H)"] * 10 + ["C(C,C,H,H):12345678"] * 80
+    store = Store.create(
+        tmp_path / "e.zarr", "", n_frames=n_frames, atom_index=np.arange(90), species_names=["C"] * 90, features=2,
+        frame_numbers=np.arange(n_frames), runs=np.zeros(n_frames), labels={"identity": identity}, unit_frames=16,
+    )  # fmt: skip
+    store.write(0, values.astype(np.float32), np.arange(n_frames) * 1.0)
+    for unit in range(store.n_units):
+        store.mark_done(unit)
+    mapping = KineticMap(np.zeros((1, 2)), np.eye(2), np.full(2, 0.9), np.full(2, 0.9))
+    coordinates = Coordinates({"C": mapping})
+    found = discover([store], coordinates, lag=1)
+    assert {name: group.n_clusters for name, group in found.by_group.items()} == {
+        "C bonded to 2 C and 2 H": 2, "C bonded to C and 3 H": 2,
+    }  # fmt: skip
+    labels = store.clusters(slice(0, n_frames))
+    assert len(np.unique(labels[:, :10])) == 2
+    assert (labels[:, 10:] == np.where(phase > 0, labels[0, -1], labels[0, 10])).mean() > 0.97
+    assert store.groups("found").tolist() == ["C bonded to C and 3 H"] * 10 + ["C bonded to 2 C and 2 H"] * 80
+    asked = discover([store], coordinates, lag=1, n_clusters=2)
+    assert {name: group.n_clusters for name, group in asked.by_group.items()} == {"C": 2}
+    assert set(store.groups("found")) == {"C"}

@@ -55,7 +55,7 @@ def test_without_bonds_names_in_residues_tell_kinds(tmp_path: Path) -> None:
     identity = ["C:CA:11111111", "C:CB:11111111"] * 5 + ["C:C1:22222222"] * 10 + ["C"] * 20
     store = store_of(tmp_path, labels, species=["C"] * 40, identity=identity)
     names = [kind.name for kind in find_kinds([store], {"C": np.arange(3)})]
-    assert sorted(names) == ["C named C1", "C named CA, CB"]
+    assert sorted(names) == ["C named C1", "C named CA, CB", "C of rare kinds"]
 
 
 def test_systems_may_hold_different_kinds(tmp_path: Path) -> None:

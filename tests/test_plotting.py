@@ -26,7 +26,7 @@ from cgcnn_md.plotting import (
     plot_training,
     save_figure,
 )
-from cgcnn_md.plotting.style import looks, percent
+from cgcnn_md.plotting.style import looks, names, percent
 
 
 def clusters_of(**populations: list[float]) -> pd.DataFrame:
@@ -125,6 +125,15 @@ def test_the_map_has_a_panel_per_species_and_tells_populations() -> None:
     assert legend_of(panels[1]) == ["O 1: 42 %", "O 2: 50 %", "O 3: 8.0 %"]
     assert panels[0].get_xlabel() == "UMAP 1"
     assert all(c.get_rasterized() for p in panels for c in p.collections if isinstance(c, PathCollection))
+
+
+def test_where_groups_share_a_panel_each_has_its_share_of_the_panel() -> None:
+    """Of ten oxygens four are of one group; half of these, so a fifth of all, are in its first cluster."""
+    grouped = pd.DataFrame({
+        "cluster": [1, 2, 3], "species": ["O"] * 3, "group": ["a", "a", "b"], "population": [0.5, 0.4, 1.0],
+        "n_atom_frames": [200, 160, 600],
+    })  # fmt: skip
+    assert list(names(grouped).values()) == ["O 1: 20 %", "O 2: 16 %", "O 3: 60 %"]
 
 
 def test_unassigned_points_are_grey_and_named() -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cgcnn_md.analysis.census import lagged_frames
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
 from cgcnn_md.analysis.given import given_states
+from cgcnn_md.analysis.kinds import find_kinds
 from cgcnn_md.analysis.membership import sure
 from cgcnn_md.analysis.nulls import try_surrogates
 from cgcnn_md.analysis.project import gather
@@ -35,7 +36,7 @@ class Discovery:
     first
         Number of each group's first cluster; numbers are global.
     species
-        Species of each group.
+        Species of each group, and of each species itself.
     shuffles
         What is left of each coordinate's autocorrelation where pairs are shuffled; only for groups with pairs in time.
     """
@@ -186,7 +187,10 @@ def discover(
     stores: Sequence[Store], coordinates: Coordinates, *, lag: int | None = None, by: str = "species",
     n_clusters: int | None = None, states: Mapping[str, SoftStates] | None = None, seed: int = 0,
 ) -> Discovery:  # fmt: skip
-    """Find the clusters of every group of atoms in what is stored.
+    """Find the clusters of every group of atoms in what is stored, and store them.
+
+    Where kinds of a species (`find_kinds`) live in different clusters, as carbon of CF3 and of CH3, they are groups
+    of their own: what was found of one says nothing of the other, and may hide what there is.
 
     Parameters
     ----------
@@ -205,50 +209,84 @@ def discover(
     seed
         Seed of sample and clustering.
     """
-    given = states or {}
-    found: dict[str, SpeciesClusters] = {}
-    shuffles: dict[str, Shuffles] = {}
-    first, at = {}, 0
-    species = {g: s for store in stores for g, s in zip(store.groups(by).tolist(), store.species.tolist(), strict=True)}
-    for name in sorted(species):
-        values, identity, when = sample_group(stores, name, by=by, seed=seed)
-        if len(values) == 0:
-            continue
-        of = species[name]
-        pairs = None
-        mapping = coordinates.maps[of]
-        if lag is not None and (ends := sample_pairs(stores, name, lag, by=by, seed=seed)) is not None:
-            pairs = coordinates(of, ends[0], ends[2]), coordinates(of, ends[1], ends[2])
-            shuffled = shuffle_pairs(
-                stores, name, lag, partial(coordinates, of), mapping.autocorrelation, by=by, seed=seed
-            )
-            if shuffled is not None:
-                shuffles[name] = shuffled
-        points = coordinates(of, values, identity)
-        chance = shuffles[name].chance if name in shuffles else None
-        if of in given:
-            found[name] = given_states(given[of], points, pairs)
-        else:
-            found[name] = find_clusters(
-                points, mapping.autocorrelation, when, pairs=pairs, lag=lag or 1, chance=chance, n_clusters=n_clusters,
-                seed=seed,
-            )  # fmt: skip
-            if n_clusters is None:
-                found[name] = try_surrogates(found[name], points, when, seed=seed)
-        first[name] = at
-        at += found[name].n_clusters
-    discovery = Discovery(found, first, species, shuffles)
-    _order_by_population(discovery, stores, coordinates, by, fixed={g for g in found if species[g] in given})
+    for store in stores:
+        store.write_groups(store.groups(by))
+    search = _Search(stores, coordinates, lag, n_clusters, states or {}, seed)
+    discovery = search.all()
+    if by == "species" and n_clusters is None:
+        free = {name: numbers for name, numbers in discovery.numbers.items() if name not in search.given}
+        kinds = [kind for kind in find_kinds(stores, free) if kind.name not in free]
+        if kinds:
+            for store in stores:
+                groups = store.groups("found").astype(object)
+                for kind in kinds:
+                    groups[kind.atoms.get(store.name, [])] = kind.name
+                store.write_groups(groups)
+            discovery = search.all(discovery)
     return discovery
 
 
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The search among the groups that are written in the stores; parameters are those of `discover`."""
+
+    stores: Sequence[Store]
+    coordinates: Coordinates
+    lag: int | None
+    n_clusters: int | None
+    given: Mapping[str, SoftStates]
+    seed: int
+
+    def all(self, before: Discovery | None = None) -> Discovery:
+        """Search in every group that was not searched before, and store the clusters of all."""
+        known = {} if before is None else before.by_group
+        shuffles = {} if before is None else dict(before.shuffles)
+        pairs = [zip(s.groups("found").tolist(), s.species.tolist(), strict=True) for s in self.stores]
+        species = {group: of for of_store in pairs for group, of in of_store}
+        found: dict[str, SpeciesClusters] = {}
+        first, at = {}, 0
+        for name in sorted(species):
+            group = known.get(name) or self.one(name, species[name], shuffles)
+            if group is not None:
+                found[name], first[name] = group, at
+                at += group.n_clusters
+        discovery = Discovery(found, first, species | {of: of for of in species.values()}, shuffles)
+        fixed = {name for name in found if species[name] in self.given}
+        _order_by_population(discovery, self.stores, self.coordinates, fixed=fixed)
+        return discovery
+
+    def one(self, name: str, of: str, shuffles: dict[str, Shuffles]) -> SpeciesClusters | None:
+        """Search in one group, of one species; None where nothing of it is stored."""
+        values, identity, when = sample_group(self.stores, name, by="found", seed=self.seed)
+        if len(values) == 0:
+            return None
+        read, autocorrelation = partial(self.coordinates, of), self.coordinates.maps[of].autocorrelation
+        points, pairs = read(values, identity), None
+        if self.lag is not None:
+            ends = sample_pairs(self.stores, name, self.lag, by="found", seed=self.seed)
+            if ends is not None:
+                pairs = read(ends[0], ends[2]), read(ends[1], ends[2])
+                shuffled = shuffle_pairs(
+                    self.stores, name, self.lag, read, autocorrelation, by="found", seed=self.seed
+                )  # fmt: skip
+                if shuffled is not None:
+                    shuffles[name] = shuffled
+        if of in self.given:
+            return given_states(self.given[of], points, pairs)
+        found = find_clusters(
+            points, autocorrelation, when, pairs=pairs, lag=self.lag or 1,
+            chance=shuffles[name].chance if name in shuffles else None, n_clusters=self.n_clusters, seed=self.seed,
+        )  # fmt: skip
+        return found if self.n_clusters is not None else try_surrogates(found, points, when, seed=self.seed)
+
+
 def _order_by_population(
-    discovery: Discovery, stores: Sequence[Store], coordinates: Coordinates, by: str, *, fixed: Set[str] = frozenset()
+    discovery: Discovery, stores: Sequence[Store], coordinates: Coordinates, *, fixed: Set[str] = frozenset()
 ) -> None:
     """Store labels and memberships, the clusters of each group that is not fixed numbered by falling population."""
     counts = np.zeros(discovery.n_clusters, dtype=np.int64)
     for store in stores:
-        groups = store.groups(by)
+        groups = store.groups("found")
         store.lay_out_membership(discovery.widest)
         for frames in store.done_units():
             labels, membership = _label_block(discovery, store, groups, store.embedding(frames), coordinates)
@@ -267,7 +305,7 @@ def _order_by_population(
     if np.array_equal(rank, np.arange(len(counts))):
         return
     for store in stores:
-        groups = store.groups(by)
+        groups = store.groups("found")
         for frames in store.done_units():
             labels, chi = store.clusters(frames), store.membership(frames)
             store.write_clusters(frames.start, np.where(labels >= 0, rank[labels], -1))

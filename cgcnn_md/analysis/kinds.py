@@ -62,12 +62,12 @@ def find_kinds(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str =
     Returns
     -------
     list of Kind
-        Those with two clusters or more.
+        The kinds of every group; the group where they all live in the same clusters.
     """
     found: list[Kind] = []
     for parts in _Parts.of_groups(stores, groups, by):
         found += parts.kinds(stores)
-    return [kind for kind in found if len(kind.clusters) > 1 and kind.atoms]
+    return [kind for kind in found if kind.atoms]
 
 
 def bonded_words(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species") -> dict[int, str]:

@@ -179,7 +179,8 @@ def find_kinetics(
     list of GroupKinetics
         One for each kind with two clusters or more.
     """
-    kinds = find_kinds(stores, {name: clusters for name, clusters in groups.items() if len(clusters) > 1}, by=by)
+    several = {name: clusters for name, clusters in groups.items() if len(clusters) > 1}
+    kinds = [kind for kind in find_kinds(stores, several, by=by) if len(kind.clusters) > 1]
     if not kinds:
         return []
     lags = choose_lags(list(stores))

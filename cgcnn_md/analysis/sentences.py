@@ -63,7 +63,7 @@ def describe(
 
 def _share(row: Mapping[Any, Any], group: str) -> str:
     """Say how many atoms a cluster holds."""
-    text = f"{100 * row['population']:.3g} % of the {group} atoms"
+    text = f"{100 * row['population']:.3g} % of {'these' if ' ' in group else f'the {group}'} atoms"
     low, high = 100 * row["population_low"], 100 * row["population_high"]
     return text + (f" (95 % interval {low:.3g} to {high:.3g} %)" if np.isfinite(low + high) else "")
 

@@ -109,8 +109,8 @@ FLAGS: dict[str, Flag] = {
     "group_by": Flag(
         ("--group-by",),
         OUTPUT,
-        "Atoms among which clusters are sought: those of a species, of an identity class (place in the molecule), "
-        "or of a topology type.",
+        "Atoms among which clusters are sought: those of a species (kinds by what they are bonded to apart, where "
+        "these differ), of an identity class (place in the molecule), or of a topology type.",
     ),
     "map_points": Flag(("--map-points",), OUTPUT, "Atoms drawn in the 2-D map, over all frames."),
 }

@@ -51,8 +51,15 @@ def looks(clusters: pd.DataFrame) -> dict[int, Look]:
 
 
 def names(clusters: pd.DataFrame) -> dict[int, str]:
-    """Name clusters with their population: 'O 0: 42 %'."""
-    rows = zip(clusters["cluster"], clusters["species"], clusters["population"])
+    """Name clusters with the share of their species' atoms, as panels are of species: 'O 0: 42 %'."""
+    share = clusters["population"].to_numpy(dtype=float)
+    if "group" in clusters:
+        atoms = clusters["n_atom_frames"] / clusters["population"].where(clusters["population"] > 0)
+        groups = atoms.groupby(clusters["group"]).transform("max")
+        first = ~clusters.duplicated("group")
+        total = groups.where(first).groupby(clusters["species"]).transform("sum")
+        share = share * (groups / total).to_numpy(dtype=float)
+    rows = zip(clusters["cluster"], clusters["species"], share)
     return {int(c): f"{species} {int(c)}: {percent(float(p))}" for c, species, p in rows}
 
 
