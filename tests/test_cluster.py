@@ -118,7 +118,7 @@ def test_a_rare_cluster_that_one_half_of_the_time_has_not_is_merged_and_the_othe
     assert adjusted_rand_score(state[common], found.predict(points)[common]) > 0.98
 
 
-def test_what_the_slowest_exchange_parts_needs_a_shallower_valley_than_the_rest() -> None:
+def test_what_parts_most_atoms_in_two_needs_a_shallower_valley_than_the_rest() -> None:
     """Two phases and what lies between them; in one of them the second coordinate has as shallow a valley."""
     rng = np.random.default_rng(0)
     n = 20_000
@@ -132,3 +132,31 @@ def test_what_the_slowest_exchange_parts_needs_a_shallower_valley_than_the_rest(
     labels = found.predict(now)
     known = (phase != 0) & (labels >= 0)
     assert adjusted_rand_score(phase[known], labels[known]) > 0.95
+
+
+def test_rare_groups_far_away_do_not_hide_that_the_rest_is_two() -> None:
+    """Phases with half a peak between them, and a fiftieth of the points far out along other coordinates."""
+    rng = np.random.default_rng(1)
+    n = 20_000
+    phase = rng.choice([-1.0, 0.0, 1.0], n, p=[0.34, 0.32, 0.34])
+    points = 0.3 * rng.normal(size=(n, 6))
+    points[:, 0] += np.where(phase == 0, rng.uniform(-1, 1, n), phase)
+    rare = rng.choice([0, 1, 2], n, p=[0.96, 0.02, 0.02])
+    points[rare == 1, 3] += 6
+    points[rare == 2, 4] -= 6
+    found = find_clusters(points, np.full(6, 0.9), rng.permutation(n), pairs=(points, points))
+    assert found.n_clusters >= 4  # phases may part what is rare, too
+    assert 0.22 < found.evidence.valley < 0.61
+    labels = found.fitted.predict(points)
+    known = (phase != 0) & (rare == 0)
+    assert adjusted_rand_score(phase[known], labels[known]) > 0.9
+    assert adjusted_rand_score(rare > 0, labels > 1) > 0.99
+
+
+@pytest.mark.parametrize("share", [0.15, 0.35])
+def test_a_small_part_needs_the_deep_valley(share: float) -> None:
+    """As the surface of a liquid, which is a continuum with its bulk."""
+    rng = np.random.default_rng(2)
+    n = 20_000
+    points = np.where(rng.random(n) < share, 1.45, -1.45)[:, None] + 0.7 * rng.normal(size=(n, 1))
+    assert find_clusters(points, np.full(1, 0.9), np.arange(n), pairs=(points, points)).n_clusters == 1 + (share > 0.25)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cgcnn_md.analysis.lumping import cheapest_merge, counts_of, kinetic_variance, slowest_parting
+from cgcnn_md.analysis.lumping import cheapest_merge, counts_of, kinetic_variance
 
 
 def chain(transition: np.ndarray, n: int, seed: int) -> np.ndarray:
@@ -45,18 +45,3 @@ def test_short_lived_and_rare_goes_before_long_lived_and_rare() -> None:
 def test_of_states_that_last_for_ever_the_shallowest_valley_goes() -> None:
     valleys = np.array([[0, 0.01, 0.02], [0, 0, 0.15], [0, 0, 0]])
     assert cheapest_merge(np.diag([5.0, 3.0, 900.0]), valleys, np.ones(3, dtype=bool)) == (1, 2)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_slowest_parting_is_the_best_of_all(seed: int) -> None:
-    """Two basins of states that exchange within; of all cuts in two the one between the basins keeps most."""
-    rng = np.random.default_rng(seed)
-    counts = rng.uniform(0.5, 1.5, (6, 6)) + 20 * np.eye(6)
-    basin = rng.permutation([0, 0, 0, 1, 1, 1])
-    counts[basin[:, None] != basin] *= 0.05
-    counts += counts.T
-    sides = [np.array([bool(code >> i & 1) for i in range(6)]) for code in range(1, 63)]
-    kept = [kinetic_variance(np.array([[counts[np.ix_(a, b)].sum() for b in (s, ~s)] for a in (s, ~s)])) for s in sides]
-    best, found = sides[int(np.argmax(kept))], slowest_parting(counts)
-    assert np.array_equal(found, best) or np.array_equal(found, ~best)
-    assert len(set(zip(found.tolist(), basin.tolist()))) == 2

@@ -12,8 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from cgcnn_md.analysis.lumping import cheapest_merge, counts_of, slowest_parting
+from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
 from cgcnn_md.analysis.membership import Membership, sure
+from cgcnn_md.analysis.valley import Valley
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.states import SoftStates
@@ -24,7 +25,9 @@ _FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
 _STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
 _ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Hennig, Comput. Stat. Data Anal. 52, 258)
 _PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
-_SLOWEST = 0.61  # the same for what the slowest exchange parts, exp(-0.5): to merge these would hide it
+_HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
+_LARGE = 0.25  # of all points, that each of the two holds at least
+_MEANS = 20  # times that two means are moved
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
 
@@ -197,32 +200,66 @@ def _believed(
     seen = whole.n_clusters_
     halves = _halves(points, when, seen, seed) if seen > 1 else []
     while whole.n_clusters_ > (n_clusters or 1):
-        n = whole.n_clusters_
-        counts = None if pairs is None else counts_of(whole.predict(pairs[0]), whole.predict(pairs[1]), n)
-        shallow = np.triu(whole.ratios_ > _deep_enough(counts, n), 1)
-        weak = np.ones(n, dtype=bool)
-        if n_clusters is None and halves and not shallow.any():
+        weak = np.ones(whole.n_clusters_, dtype=bool)
+        if n_clusters is None and whole.valley_ <= _PASS and halves:
             found = _found_again(halves, whole)
             lasts = weak if pairs is None else _lasts(whole, pairs, lag)
             if _stability(halves, whole) >= _STABLE and found.all() and lasts.all():
                 break
             if not (found & lasts).all():
                 weak = ~(found & lasts)
-        if counts is None or shallow.any():
-            allowed = shallow if shallow.any() else np.triu(weak[:, None] | weak, 1)
-            a, b = np.unravel_index(int(np.where(allowed, whole.ratios_, -1.0).argmax()), allowed.shape)
-            whole = whole.merged(int(a), int(b))
-        else:
-            whole = whole.merged(*cheapest_merge(counts, whole.ratios_, weak))
-    return whole, 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None, seen
+        whole = _fewer(whole, pairs, weak)
+    stability = 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None
+    parted = None if n_clusters is not None else _in_two(points, when, pairs, lag, whole)
+    return (whole, stability, seen) if parted is None else (parted[0], min(parted[1], stability or 1.0), seen)
 
 
-def _deep_enough(counts: Floats | None, n_clusters: int) -> Floats:
-    """Give the density that may be left in the valley between two clusters, shape (n_clusters, n_clusters)."""
-    if counts is None:
-        return np.full((n_clusters, n_clusters), _PASS)
-    side = slowest_parting(counts)
-    return np.where(side[:, None] == side, _PASS, _SLOWEST)
+def _in_two(
+    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, lag: int, whole: ValleyClusters
+) -> tuple[ValleyClusters, float] | None:
+    """Part the largest cluster where one coordinate parts it into two large halves; give the stability of that.
+
+    The slowest coordinate that does. Between many groups in many coordinates such a valley is filled by what is rare,
+    and by the atoms between two phases, and is not found by merging. It must be where it is on either half of the time.
+    """
+    mine = np.flatnonzero(whole.labels_ == 0)
+    odd = _odd(when)[mine]
+    if len(mine) < 2 * _LARGE * len(points) or min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+        return None
+    for column in range(points.shape[1]):
+        line = points[mine, column]
+        valley = _two_along(line)
+        side = line * valley.axis > valley.threshold
+        if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < _LARGE * len(points):
+            continue
+        again = [_two_along(line[some]) for some in (odd, ~odd)]
+        alike = min(adjusted_rand_score(side, line * half.axis > half.threshold) for half in again)
+        parted = whole.parted(0, valley.on(column, points.shape[1]), points)
+        deep = max(half.ratio for half in again) <= _HALF and alike >= _STABLE
+        if deep and (pairs is None or _lasts(parted, pairs, lag).all()):
+            return parted, float(alike)
+    return None
+
+
+def _two_along(line: Floats) -> Valley:
+    """Find the valley between the two groups that two means make of numbers of shape (n,)."""
+    border = float(line.mean())
+    for _ in range(_MEANS):
+        low, high = line[line <= border], line[line > border]
+        if not (len(low) and len(high)):
+            return Valley(np.ones(1), border, 1.0)
+        border = float(low.mean() + high.mean()) / 2
+    return Valley.between(low[:, None], high[:, None])
+
+
+def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
+    """Merge the two clusters with the shallowest valley or, where all are deep, a weak one at the least loss."""
+    if pairs is None or fitted.valley_ > _PASS:
+        allowed = np.triu(weak[:, None] | weak, 1)
+        a, b = np.unravel_index(int(np.where(allowed, fitted.ratios_, -1.0).argmax()), allowed.shape)
+        return fitted.merged(int(a), int(b))
+    counts = counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), fitted.n_clusters_)
+    return fitted.merged(*cheapest_merge(counts, fitted.ratios_, weak))
 
 
 def _lasts(fitted: ValleyClusters, pairs: tuple[Floats, Floats], lag: int) -> NDArray[np.bool_]:
@@ -268,14 +305,22 @@ def _halves(points: Floats, when: NDArray[np.integer], least: int, seed: int) ->
     Halves are alternate stretches of the time, so that what comes late is in both; of one time they are alternate
     points.
     """
-    rank = np.unique(when, return_inverse=True)[1]
-    n_times = int(rank.max(initial=0)) + 1
-    odd = (rank * min(_STRETCHES, n_times) // n_times if n_times > 1 else np.arange(len(when))) % 2 == 1
+    odd = _odd(when)
     if min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
         return []
     # with a seed of its own each, so that what an unlucky start of k-means made is not found again either
     halves = enumerate((~odd, odd), start=seed + 1)
     return [ValleyClusters(n_clusters=least, seed=own).fit(points[half]).predict(points) for own, half in halves]
+
+
+def _odd(when: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Tell which points are in the second half: every other stretch of the time, or every other point of one time."""
+    rank = np.unique(when, return_inverse=True)[1]
+    n_times = int(rank.max(initial=0)) + 1
+    odd: NDArray[np.bool_] = (
+        rank * min(_STRETCHES, n_times) // n_times if n_times > 1 else np.arange(len(when))
+    ) % 2 == 1
+    return odd
 
 
 def _matched(halves: list[Ints], whole: ValleyClusters) -> Iterator[Ints]:

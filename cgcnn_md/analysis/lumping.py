@@ -55,33 +55,6 @@ def cheapest_merge(
     return max((pairs[i] for i in alike), key=lambda pair: (valleys[pair], -pair[0], -pair[1]))
 
 
-def slowest_parting(counts: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Part clusters in two so that most kinetic variance is kept, in their order along the slowest exchange.
-
-    Parameters
-    ----------
-    counts
-        Symmetric pair counts, shape (n_clusters, n_clusters).
-
-    Returns
-    -------
-    ndarray
-        On which side each cluster is, shape (n_clusters,).
-    """
-    root = np.sqrt(np.maximum(counts.sum(axis=1), 1e-300))
-    vectors = np.linalg.eigh(counts / np.outer(root, root))[1]
-    order = np.argsort(vectors[:, -2] / root, kind="stable") if len(counts) > 1 else np.arange(len(counts))
-    sides = [np.isin(np.arange(len(counts)), order[:cut]) for cut in range(1, len(counts))]
-    return max(sides, key=lambda side: kinetic_variance(_in_two(counts, side)), default=np.zeros(len(counts), bool))
-
-
-def _in_two(counts: NDArray[np.floating], side: NDArray[np.bool_]) -> Floats:
-    """Add up the counts of all clusters on either side."""
-    of = np.stack([~side, side]).astype(float)
-    both: Floats = of @ counts @ of.T
-    return both
-
-
 def _merged(counts: NDArray[np.floating], a: int, b: int) -> Floats:
     """Add cluster b to cluster a."""
     into = np.arange(len(counts))

@@ -32,6 +32,16 @@ class Valley:
     threshold: float
     ratio: float
 
+    def on(self, coordinate: int, n: int) -> Valley:
+        """Give a valley of one coordinate as one of n, of which that is one."""
+        axis = np.zeros(n)
+        axis[coordinate] = self.axis[0]
+        return Valley(axis, self.threshold, self.ratio)
+
+    def turned(self) -> Valley:
+        """Give the same valley, seen from the second group."""
+        return Valley(-self.axis, -self.threshold, self.ratio)
+
     @classmethod
     def between(cls, a: Floats, b: Floats) -> Valley:
         """Find the valley between two groups of points, of shapes (n_a, n) and (n_b, n).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Self
 
@@ -76,6 +76,30 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         rank = np.empty_like(into)
         rank[np.argsort(-size, kind="stable")] = np.arange(self.n_clusters_)
         return other._number(rank[into][self.labels_], rank[into][self.cluster_of_])
+
+    def parted(self, cluster: int, valley: Valley, points: Floats) -> Self:
+        """Give the same clusters with one of them parted in two; what the two have for borders to others stays.
+
+        Every part of the cluster gets a twin, on the other side of the valley.
+        """
+        other: Self = clone(self)
+        n, own = len(self.cluster_of_), np.flatnonzero(self.cluster_of_ == cluster)
+        like = np.concatenate([np.arange(n), own])  # of a twin, the part that it came from
+        other.borders_, other.n_features_in_ = {}, points.shape[1]
+        for a, b in combinations(range(len(like)), 2):
+            of, to = int(like[a]), int(like[b])
+            if of == to:
+                border = valley
+            else:
+                border = self.borders_[of, to] if of < to else self.borders_[to, of].turned()
+                if {self.cluster_of_[of], self.cluster_of_[to]} == {cluster} and (a < n) != (b < n):
+                    border = replace(border, ratio=min(border.ratio, valley.ratio))  # the valley is between them too
+            other.borders_[a, b] = border
+        cluster_of = np.concatenate([self.cluster_of_, np.full(len(own), self.n_clusters_)])
+        labels = cluster_of[other._part(points, len(like))]
+        rank = np.empty(self.n_clusters_ + 1, dtype=np.int64)
+        rank[np.argsort(-np.bincount(labels, minlength=len(rank)), kind="stable")] = np.arange(len(rank))
+        return other._number(rank[labels], rank[cluster_of])
 
     def _draw_borders(self, points: Floats, labels: Ints) -> Self:
         """Draw the borders of clusters, given which one each point is near."""
