@@ -27,6 +27,7 @@ _ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Henn
 _PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
 _HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
 _LARGE = 0.25  # of all points, that each of the two holds at least
+_HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
 _MEANS = 20  # times that two means are moved
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
@@ -220,7 +221,8 @@ def _in_two(
     """Part the largest cluster where one coordinate parts it into two large halves; give the stability of that.
 
     The slowest coordinate that does. Between many groups in many coordinates such a valley is filled by what is rare,
-    and by the atoms between two phases, and is not found by merging. It must be where it is on either half of the time.
+    and by the atoms between two phases, and is not found by merging. It must be where it is on either half of the time,
+    and crossed seldom.
     """
     mine = np.flatnonzero(whole.labels_ == 0)
     odd = _odd(when)[mine]
@@ -236,9 +238,17 @@ def _in_two(
         alike = min(adjusted_rand_score(side, line * half.axis > half.threshold) for half in again)
         parted = whole.parted(0, valley.on(column, points.shape[1]), points)
         deep = max(half.ratio for half in again) <= _HALF and alike >= _STABLE
-        if deep and (pairs is None or _lasts(parted, pairs, lag).all()):
+        if deep and (pairs is None or (_holds(pairs, whole, column, valley) and _lasts(parted, pairs, lag).all())):
             return parted, float(alike)
     return None
+
+
+def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, column: int, valley: Valley) -> bool:
+    """Tell whether atoms of the largest cluster stay on their side of a valley, which no barrier keeps them on."""
+    inside = (whole.predict(pairs[0]) == 0) & (whole.predict(pairs[1]) == 0)
+    now, later = (end[inside, column] * valley.axis > valley.threshold for end in pairs)
+    both = 0 < now.mean() < 1 and 0 < later.mean() < 1
+    return both and bool(np.corrcoef(now, later)[0, 1] >= _HOLDS)
 
 
 def _two_along(line: Floats) -> Valley:
