@@ -73,11 +73,11 @@ def _of_states(name: str, evidence: Evidence) -> Iterator[Caution]:
     if lasting < len(exchanges):
         each = ", ".join(f"{x:.2f}" for x in exchanges)
         hold = "one environment only" if lasting == 0 else f"{lasting + 1} states at most"
-        words = f"{asked} states were asked for, but {lasting or 'no'} of {len(exchanges)} exchanges"
-        yield Caution(
-            0.95,
-            f"{name}: {words} between them outlive a lag on unseen time (autocorrelation {each}): data hold {hold}",
-        )
+        which = f"only {lasting} of {len(exchanges)} exchanges" if lasting else "no exchange"
+        words = f"{asked} states were asked for, but {which} between them outlives"
+        if lasting > 1:
+            words = words.removesuffix("s")
+        yield Caution(0.95, f"{name}: {words} a lag on unseen time (autocorrelation {each}): data hold {hold}")
     near = sum(s >= _NEAR * max(starts) for s in starts)
     if len(starts) > 1 and near == 1:
         words = f"only one of {len(starts)} starts reached the best score of states ({max(starts):.3g}; least"
