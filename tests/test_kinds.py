@@ -81,3 +81,13 @@ def test_clusters_say_what_their_atoms_are_bonded_to(tmp_path: Path) -> None:
     }
     alike = store_of(tmp_path / "alike", labels, species=["C"] * 40, identity=[METHYL] * 40)
     assert bonded_words([alike], {"C": np.arange(3)}) == {}
+
+
+def test_kinds_whose_first_names_are_the_same_stay_two(tmp_path: Path) -> None:
+    labels, _ = carbons()
+    names = [f"C{i}" for i in range(5)]
+    identity = [f"C:{names[i % 5]}:{'1' * 8 if i < 10 else '2' * 8}" for i in range(20)]
+    store = store_of(tmp_path, labels[:, :20], species=["C"] * 20, identity=identity)
+    kinds = find_kinds([store], {"C": np.arange(3)})
+    assert [kind.name for kind in kinds] == ["C named C0, C1, C2, C3, ...", "C named C0, C1, C2, C3, ... (2)"]
+    assert [kind.clusters.tolist() for kind in kinds] == [[0, 1], [0, 2]]

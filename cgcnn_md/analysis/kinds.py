@@ -138,11 +138,14 @@ class _Parts:
             places.setdefault(tuple(np.flatnonzero(row).tolist()), []).append(i)
         if len(places) < 2:
             return [self.whole]
-        found = []
+        found: list[Kind] = []
+        alike: Counter[str] = Counter()
         for columns, codes in places.items():
             atoms = {s: self.whole.atoms[s][np.isin(of, codes)] for s, of in self.code.items()}
             atoms = {s: some for s, some in atoms.items() if len(some)}
             name = f"{self.whole.name} {_words([self.keys[i] for i in codes], atoms, stores)}"
+            alike[name] += 1  # residues may share the names that are spelled out
+            name += f" ({alike[name]})" if alike[name] > 1 else ""
             found.append(Kind(name, self.whole.clusters[list(columns)], np.asarray(columns, dtype=np.int64), atoms))
         return found
 
