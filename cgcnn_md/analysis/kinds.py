@@ -181,7 +181,8 @@ def _words(kinds: list[str], atoms: Mapping[str, Ints], stores: Sequence[Store])
     told = ["bonded to " + " or to ".join(bonded)] if bonded else []
     if any(key.startswith(":") for key in kinds):
         held = [store.identity[atoms[store.name]].tolist() for store in stores if store.name in atoms]
-        names = list(dict.fromkeys(i.split(":")[1] for found in held for i in found if ":" in i and "(" not in i))
+        held_names = (i.split(":")[1].split("+") for found in held for i in found if ":" in i and "(" not in i)
+        names = sorted({name for some in held_names for name in some}, key=lambda name: (len(name), name))
         told.append("named " + ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else ""))
     return " or ".join([*told, *(["of rare kinds"] if "" in kinds else [])])
 

@@ -75,8 +75,8 @@ def identify(topology: Topology, species: NDArray[np.str_]) -> Identity:
     bonds, crystal = molecular_bonds(topology, species)
     note = "bonds are those of a crystal, not of molecules: they do not tell what an atom is" if crystal else ""
     bonded = np.bincount(bonds.ravel(), minlength=len(species)) > 0
-    base, named = _by_name(topology, kinds, own, ~bonded)
-    levels = [(kinds, own), *([base] if named else [])]
+    levels = [(kinds, own), *_by_name(topology, kinds, own, ~bonded)]
+    named = len(levels) > 1
     if len(bonds):
         levels = [levels[0], *(_joined(bonded, found, levels[-1]) for found in _by_bonds(kinds, own, bonds))]
     place: dict[str, int] = {}
@@ -202,22 +202,31 @@ def _by_bonds(kinds: list[str], own: Ints, bonds: Ints) -> list[_Level]:
     return levels
 
 
-def _by_name(topology: Topology, kinds: list[str], own: Ints, free: NDArray[np.bool_]) -> tuple[_Level, bool]:
-    """Class free atoms by their name and all names in their residue, others by species; tell if any was.
+def _by_name(topology: Topology, kinds: list[str], own: Ints, free: NDArray[np.bool_]) -> list[_Level]:
+    """Class free atoms by all names in their residue, then by their own name too; others by species.
 
-    The residue's own name is not looked at: it may name an environment ("ICE", "LIQ").
+    No level where no atom has such a class. The residue's own name is not looked at: it may name an environment
+    ("ICE", "LIQ").
     """
     if topology.names is None:
-        return (kinds, own), False
+        return []
     texts, name = _table(str(text).strip() for text in topology.names)
     residue = np.asarray(topology.universe.atoms.resindices)
     named = free & _in_molecules(residue, name, kinds, own)
     content = np.zeros(residue.max() + 1, dtype=np.uint64)
     np.add.at(content, residue, _mixed(_digests(texts))[name])
     tags = content[residue] & np.uint64(0xFFFFFFFF)
-    rows = zip(own.tolist(), name.tolist(), tags.tolist(), named.tolist(), strict=True)
-    level = _table(f"{kinds[k]}:{texts[n]}:{tag:08x}" if known else kinds[k] for k, n, tag, known in rows)
-    return level, bool(named.any())
+    rows = list(zip(own.tolist(), name.tolist(), tags.tolist(), named.tolist(), strict=True))
+    alike: dict[tuple[int, int], set[str]] = {}  # names of a species in a residue
+    for k, n, tag, known in rows:
+        if known:
+            alike.setdefault((k, tag), set()).add(texts[n])
+    joint = {key: "+".join(sorted(found)) for key, found in alike.items()}
+    levels = [
+        _table(f"{kinds[k]}:{joint[k, tag]}:{tag:08x}" if known else kinds[k] for k, _, tag, known in rows),
+        _table(f"{kinds[k]}:{texts[n]}:{tag:08x}" if known else kinds[k] for k, n, tag, known in rows),
+    ]
+    return levels if named.any() else []
 
 
 def in_molecules(topology: Topology, species: NDArray[np.str_]) -> NDArray[np.bool_]:

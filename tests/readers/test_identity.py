@@ -158,6 +158,18 @@ def test_names_in_residues_where_there_are_no_bonds() -> None:
     assert identity.source == "names in residues"
 
 
+def test_where_names_are_too_many_residues_are_classes() -> None:
+    """Ten molecules of two oxygens and thirty of one: each name of the first has ten atoms, half of what it takes."""
+    names, residues = ["C1", "O1", "O2"] * 10 + ["C1", "O1"] * 30, np.repeat(np.arange(40), [3] * 10 + [2] * 30)
+    top = system(90, names=names, resnames=["A"] * 10 + ["B"] * 30, residue=residues.tolist())
+    identity = identify(top, np.array([name[0] for name in names]))
+    known = choose_classes(["C", "O"], [identity])
+    of_oxygen = [name.rpartition(":")[0] for name in known if name.startswith("O:")]
+    assert of_oxygen == ["O:O1", "O:O1+O2"]
+    counts = np.bincount(identity.finest(known), minlength=len(known))
+    assert dict(zip((name.rpartition(":")[0] for name in known), counts.tolist()))["O:O1+O2"] == 20
+
+
 def test_atoms_without_bonds_go_by_name_where_others_have_some() -> None:
     top = system(5, [(0, 1)], names=["SG", "SG", "OW", "HW1", "HW2"], resnames=["CYS", "SOL"], residue=[0, 0, 1, 1, 1])
     identity = identify(top, np.array(["S", "S", "O", "H", "H"]))
