@@ -221,10 +221,10 @@ class Store:
         InputError
             If the store does not hold what to group by.
         """
-        if by == "species" or (by == "found" and "group" not in self._group):
+        if by == "species":
             return self.species
         if by == "found":
-            return np.asarray(self._group["group"][:].astype(object), dtype=np.str_)
+            return self._found
         if by not in self._group:
             raise InputError(f"{self.path}: the input told no {by} of its atoms; wanted --group-by species")
         labels = np.asarray(self._group[by][:].astype(object), dtype=np.str_)
@@ -257,8 +257,16 @@ class Store:
             self._group["embedding"][frames] = embedding.astype(self.dtype, copy=False)
             self._group["time"][frames] = np.asarray(times, dtype=np.float64)
 
+    @cached_property
+    def _found(self) -> NDArray[np.str_]:
+        """Groups that were written, the species where none were."""
+        if "group" not in self._group:
+            return self.species
+        return np.asarray(self._group["group"][:].astype(object), dtype=np.str_)
+
     def write_groups(self, groups: ArrayLike) -> None:
         """Keep the group of each atom among which clusters are found, shape (n_atoms,)."""
+        self.__dict__.pop("_found", None)  # read again
         with saving(self.path, "groups"):
             put(self._group, "group", np.asarray(groups, dtype=np.dtypes.StringDType()), (ATOM,))
 

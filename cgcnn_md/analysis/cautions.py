@@ -74,9 +74,8 @@ def _of_states(name: str, evidence: Evidence) -> Iterator[Caution]:
         each = ", ".join(f"{x:.2f}" for x in exchanges)
         hold = "one environment only" if lasting == 0 else f"{lasting + 1} states at most"
         which = f"only {lasting} of {len(exchanges)} exchanges" if lasting else "no exchange"
-        words = f"{asked} states were asked for, but {which} between them outlives"
-        if lasting > 1:
-            words = words.removesuffix("s")
+        outlive = "outlive" if lasting > 1 else "outlives"
+        words = f"{asked} states were asked for, but {which} between them {outlive}"
         yield Caution(0.95, f"{name}: {words} a lag on unseen time (autocorrelation {each}): data hold {hold}")
     near = sum(s >= _NEAR * max(starts) for s in starts)
     if len(starts) > 1 and near == 1:

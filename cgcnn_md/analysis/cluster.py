@@ -228,38 +228,42 @@ def _in_two(
     odd = _odd(when)[mine]
     if len(mine) < 2 * _LARGE * len(points) or min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
         return None
+    inside = points[mine]
     for column in range(points.shape[1]):
-        line = points[mine, column]
+        line = inside[:, [column]]
         valley = _two_along(line)
-        side = line * valley.axis > valley.threshold
+        side = valley.beyond(line)
         if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < _LARGE * len(points):
             continue
         again = [_two_along(line[some]) for some in (odd, ~odd)]
-        alike = min(adjusted_rand_score(side, line * half.axis > half.threshold) for half in again)
-        parted = whole.parted(0, valley.on(column, points.shape[1]), points)
-        deep = max(half.ratio for half in again) <= _HALF and alike >= _STABLE
-        if deep and (pairs is None or (_holds(pairs, whole, column, valley) and _lasts(parted, pairs, lag).all())):
+        alike = min(adjusted_rand_score(side, half.beyond(line)) for half in again)
+        if max(half.ratio for half in again) > _HALF or alike < _STABLE:
+            continue
+        border = valley.on(column, points.shape[1])
+        parted = whole.parted(0, border, points)
+        if pairs is None or (_holds(pairs, whole, border) and _lasts(parted, pairs, lag).all()):
             return parted, float(alike)
     return None
 
 
-def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, column: int, valley: Valley) -> bool:
+def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, valley: Valley) -> bool:
     """Tell whether atoms of the largest cluster stay on their side of a valley, which no barrier keeps them on."""
     inside = (whole.predict(pairs[0]) == 0) & (whole.predict(pairs[1]) == 0)
-    now, later = (end[inside, column] * valley.axis > valley.threshold for end in pairs)
+    now, later = (valley.beyond(end[inside]) for end in pairs)
     both = 0 < now.mean() < 1 and 0 < later.mean() < 1
     return both and bool(np.corrcoef(now, later)[0, 1] >= _HOLDS)
 
 
 def _two_along(line: Floats) -> Valley:
-    """Find the valley between the two groups that two means make of numbers of shape (n,)."""
+    """Find the valley between the two groups that two means make of points of one coordinate, shape (n, 1)."""
     border = float(line.mean())
     for _ in range(_MEANS):
-        low, high = line[line <= border], line[line > border]
+        above = line[:, 0] > border
+        low, high = line[~above], line[above]
         if not (len(low) and len(high)):
             return Valley(np.ones(1), border, 1.0)
         border = float(low.mean() + high.mean()) / 2
-    return Valley.between(low[:, None], high[:, None])
+    return Valley.between(low, high)
 
 
 def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.bootstrap import dealt
-from cgcnn_md.analysis.kinds import Kind
+from cgcnn_md.analysis.kinds import Kind, places
 from cgcnn_md.analysis.one_pass import MOLECULE_GROUPS, in_one_pass
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
@@ -148,8 +148,7 @@ class _Gatherer:
     def __post_init__(self) -> None:
         group = dealt(self.molecule[self.atoms], MOLECULE_GROUPS, self.rng)
         n, n_groups = len(self.clusters), int(group.max()) + 1
-        self._known = np.full(np.iinfo(np.int16).max + 2, n, dtype=np.int8 if n < 127 else np.int16)
-        self._known[self.clusters] = np.arange(n)  # others, and the last place, -1, stay n: not known
+        self._known = places(self.clusters)
         self._base = group * (n + 1) ** 2
         self.by_molecules = np.zeros((len(self.lags), n_groups, n, n), dtype=np.int64)
         self.by_blocks = np.zeros((len(self.lags), self.n_blocks, n, n), dtype=np.int64)

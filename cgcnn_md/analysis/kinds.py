@@ -6,8 +6,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
@@ -152,14 +154,23 @@ class _Parts:
 
 def _held(store: Store, whole: Kind, code: Ints, n_kinds: int) -> Ints:
     """Count the atom-frames of every kind in every cluster, shape (n_kinds, n_clusters)."""
-    n = len(whole.clusters)
-    place = np.full(np.iinfo(np.int16).max + 2, n)
-    place[whole.clusters] = np.arange(n)  # the last place, -1, stays n: not known
+    n, place = len(whole.clusters), places(whole.clusters)
     total = np.zeros(n_kinds * (n + 1), dtype=np.int64)
     for unit in store.done_units():
         labels = place[store.clusters(unit)[:, whole.atoms[store.name]]]
         total += np.bincount((code * (n + 1) + labels).ravel(), minlength=len(total))
     return total.reshape(n_kinds, n + 1)[:, :n]
+
+
+def places(clusters: Ints) -> NDArray[Any]:
+    """Make the table that gives a cluster's place among n of them, and n for any other number and for -1.
+
+    It is as small a type as holds n, so that what is looked up takes little memory.
+    """
+    n = len(clusters)
+    place = np.full(np.iinfo(np.int16).max + 2, n, dtype=np.int8 if n < 127 else np.int16)
+    place[clusters] = np.arange(n)
+    return place
 
 
 def _keys(store: Store) -> np.ndarray:

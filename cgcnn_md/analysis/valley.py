@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgcnn_md.frame import Floats
 
@@ -31,6 +32,11 @@ class Valley:
     axis: Floats
     threshold: float
     ratio: float
+
+    def beyond(self, points: Floats) -> NDArray[np.bool_]:
+        """Tell which points of shape (n_points, n) are on the side of the second group."""
+        side: NDArray[np.bool_] = points @ self.axis > self.threshold
+        return side
 
     def on(self, coordinate: int, n: int) -> Valley:
         """Give a valley of one coordinate as one of n, of which that is one."""

@@ -73,8 +73,7 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         into[b] = a
         size = np.bincount(into[self.labels_], minlength=self.n_clusters_)
         size[b] = -1  # gone: the last, which no part is given
-        rank = np.empty_like(into)
-        rank[np.argsort(-size, kind="stable")] = np.arange(self.n_clusters_)
+        rank = _ranks(size)
         return other._number(rank[into][self.labels_], rank[into][self.cluster_of_])
 
     def parted(self, cluster: int, valley: Valley, points: Floats) -> Self:
@@ -97,8 +96,7 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             other.borders_[a, b] = border
         cluster_of = np.concatenate([self.cluster_of_, np.full(len(own), self.n_clusters_)])
         labels = cluster_of[other._part(points, len(like))]
-        rank = np.empty(self.n_clusters_ + 1, dtype=np.int64)
-        rank[np.argsort(-np.bincount(labels, minlength=len(rank)), kind="stable")] = np.arange(len(rank))
+        rank = _ranks(np.bincount(labels, minlength=self.n_clusters_ + 1))
         return other._number(rank[labels], rank[cluster_of])
 
     def _draw_borders(self, points: Floats, labels: Ints) -> Self:
@@ -205,11 +203,15 @@ class MergeTree:
 
 def _by_size(labels: Ints) -> Ints:
     """Give clusters new numbers, the largest first."""
-    found, labels = np.unique(labels, return_inverse=True)
-    order = np.argsort(-np.bincount(labels), kind="stable")
-    rank = np.empty(len(found), dtype=np.int64)
-    rank[order] = np.arange(len(found))
-    return rank[labels]
+    labels = np.unique(labels, return_inverse=True)[1]
+    return _ranks(np.bincount(labels))[labels]
+
+
+def _ranks(sizes: Ints) -> Ints:
+    """Give the place of each size among all, the largest first."""
+    rank = np.empty(len(sizes), dtype=np.int64)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    return rank
 
 
 def _shallow(a: Floats, b: Floats) -> float:

@@ -54,11 +54,9 @@ def names(clusters: pd.DataFrame) -> dict[int, str]:
     """Name clusters with the share of their species' atoms, as panels are of species: 'O 0: 42 %'."""
     share = clusters["population"].to_numpy(dtype=float)
     if "group" in clusters:
-        atoms = clusters["n_atom_frames"] / clusters["population"].where(clusters["population"] > 0)
-        groups = atoms.groupby(clusters["group"]).transform("max")
-        first = ~clusters.duplicated("group")
-        total = groups.where(first).groupby(clusters["species"]).transform("sum")
-        share = share * (groups / total).to_numpy(dtype=float)
+        largest = clusters.loc[clusters.groupby("group")["population"].idxmax()]
+        atoms = (largest["n_atom_frames"] / largest["population"]).groupby(largest["species"]).sum()
+        share = (clusters["n_atom_frames"] / clusters["species"].map(atoms)).to_numpy(dtype=float)
     rows = zip(clusters["cluster"], clusters["species"], share)
     return {int(c): f"{species} {int(c)}: {percent(float(p))}" for c, species, p in rows}
 
