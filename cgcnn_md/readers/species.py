@@ -128,6 +128,7 @@ class _Resolver:
         for kind in kinds:
             self.siblings[kind.resname].add(kind.name)
         self.lone = _lone_residues(topology)
+        self.bonded = topology.bonds is not None and len(topology.bonds) > 0
         self.has_masses = any(kind.mass for kind in kinds)
         self.scale = masses.judge([(kind.mass, kind.name) for kind in kinds])
         atom_names = {kind.name for kind in kinds}
@@ -259,6 +260,12 @@ def _collect(
     unused = sorted(set(resolver.type_map) - {key for kind in kinds for key in (kind.type, kind.name)})
     if unused:
         notes.append(f"the type map names {', '.join(unused)}, but no atom has that type or name")
+    if not resolver.bonded:
+        notes += [
+            f"types {', '.join(types)} all have the mass of {label} and are one species; --type-map tells them apart"
+            for label, types in examples.items()
+            if sources[label] == {"mass"} and len(types) > 1 and all(name.isdigit() for name in types)
+        ]
     labels = np.array([answer.label or "" for answer in answers], dtype=object)[inverse]
     dropped = np.array([answer.label is None for answer in answers])[inverse]
     told = {label: ", ".join(sorted(found)) for label, found in sources.items()}

@@ -305,6 +305,16 @@ def test_lammps_data_of_any_atom_style(tmp_path, atoms):
     assert_allclose(frame.positions, [[1, 2, 3], [4, 5, 6]])
 
 
+def test_types_of_one_mass_are_one_species_and_it_is_said(tmp_path):
+    path = tmp_path / "a.data"
+    path.write_text(DATA.format(first=39.948, second=39.948, atoms="Atoms # atomic\n\n1 1 1. 2. 3.\n2 2 4 5 6"))
+    top = topology.of_file(roles.classify(path))
+    told = species.assign(top)
+    assert told.labels.tolist() == ["Ar", "Ar"]
+    assert told.notes == ["types 1, 2 all have the mass of Ar and are one species; --type-map tells them apart"]
+    assert species.assign(top, type_map={"1": "A", "2": "B"}).notes == []
+
+
 def test_lammps_data_in_reduced_units_and_with_a_dump(tmp_path):
     top, trajectory = tmp_path / "lj.data", tmp_path / "a.dump"
     top.write_text(DATA.format(first=1.0, second=1.0, atoms="Atoms # atomic\n\n1 1 1. 2. 3.\n2 2 4 5 6"))
