@@ -42,3 +42,21 @@ def test_loops_run_whether_or_not_they_can_be_kept(tmp_path: Path, refused: bool
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     distance = [[1.414, 1.414]] * 3
     assert done.stdout.splitlines() == [f"{not refused} True", f"{distance} False"]
+
+
+POOL = """
+import numba
+import torch
+from cgcnn_md.kernels.threads import one_torch_thread
+
+torch.set_num_threads(2)
+with one_torch_thread():
+    numba.get_num_threads()
+    print(torch.get_num_threads())
+print(torch.get_num_threads())
+"""
+
+
+def test_the_pool_of_the_loops_leaves_torch_its_one_thread() -> None:
+    done = subprocess.run([sys.executable, "-c", POOL], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "2"]

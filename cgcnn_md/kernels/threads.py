@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+import numba
 import torch
 from threadpoolctl import ThreadpoolController
 
@@ -25,6 +26,7 @@ def one_torch_thread() -> Iterator[None]:
 
     The compiled loops, where most of the time goes, keep their threads: their sums do not depend on them.
     """
+    numba.get_num_threads()  # starts its pool, which sets the threads of torch too where both use one OpenMP library
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
