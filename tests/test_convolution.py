@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 from torch.nn import functional
 
 from cgcnn_md.kernels.convolution import gated_sum, gated_sum_reference
 from cgcnn_md.nn import GatedConv
+from cgcnn_md.nn.conv import DistanceTable
 
 
 def random_problem(k: int, width: int, n: int = 40) -> tuple[torch.Tensor, ...]:
@@ -71,6 +73,14 @@ def test_equals_pyg_cgconv() -> None:
         conv.centre(v), conv.neighbour(v), conv.table(), index, place, torch.ones(n, k), functional.softplus
     )
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_the_table_is_of_exact_gaussians() -> None:
+    table = DistanceTable(2, shortest=1.5, longest=6.0)
+    knots, centres = np.linspace(1.5, 6.0, 512), np.linspace(1.5, 6.0, 48)
+    apart = (knots[:, None] - centres) / (4.5 / 47)
+    wanted = norm.pdf(apart) / norm.pdf(0.0)
+    np.testing.assert_allclose(table.basis.numpy(), wanted, rtol=0, atol=2.0**-24)  # single precision, rounded once
 
 
 def test_mixed_precision_stays_near_single() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
@@ -32,11 +33,12 @@ class DistanceTable(nn.Module):
         super().__init__()
         self.shortest, self.longest = shortest, longest
         self.linear = nn.Linear(n_gaussians, width)
-        knots = torch.linspace(shortest, longest, _KNOTS)
-        centres = torch.linspace(shortest, longest, n_gaussians)
+        knots, centres = (np.linspace(shortest, longest, n) for n in (_KNOTS, n_gaussians))
         spacing = (longest - shortest) / (n_gaussians - 1)
-        basis = torch.exp(-0.5 * ((knots[:, None] - centres) / spacing) ** 2)
-        self.register_buffer("basis", basis, persistent=False)
+        # by numpy: the first exponential that torch 2.13 takes in a process, on two threads, was in one process of two
+        # hundred wrong by 1.5e-4 in the half of the second thread
+        basis = np.exp(-0.5 * ((knots[:, None] - centres) / spacing) ** 2)
+        self.register_buffer("basis", torch.from_numpy(basis).float(), persistent=False)
 
     def forward(self) -> Tensor:
         """Give the function at every knot, shape (n_knots, width)."""
