@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
 from cgcnn_md.analysis.membership import Membership, sure
+from cgcnn_md.analysis.processes import find_processes, lags_up_to
 from cgcnn_md.analysis.valley import Valley
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
@@ -27,9 +30,16 @@ _ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Henn
 _PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
 _HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
 _LARGE = 0.25  # of all points, that each of the two holds at least
+_DEEP = 0.05  # density left over a barrier of 3 kT: exp(-3), where the direction was chosen and turned to show one
+_SMALL = 0.05  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
+_SHRINK = 1e-3  # of covariances within two groups
+_DEEPER = 1e-3  # that a ratio must fall for the direction to be turned again
 _HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
 _MEANS = 20  # times that two means are moved
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
+
+AtLag = Callable[[int], tuple[Floats, Floats] | None]
+"""Gives slow coordinates of atoms now and so many frames later, each of shape (n_pairs, n)."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +128,8 @@ class SpeciesClusters:
 
 def find_clusters(
     embedding: NDArray[np.floating], autocorrelation: Floats, when: NDArray[np.integer], *,
-    pairs: tuple[Floats, Floats] | None = None, lag: int = 1, chance: Floats | None = None,
-    n_clusters: int | None = None, survive: float = 0.3, seed: int = 0,
+    pairs: tuple[Floats, Floats] | None = None, lag: int = 1, at_lag: AtLag | None = None,
+    chance: Floats | None = None, n_clusters: int | None = None, survive: float = 0.3, seed: int = 0,
 ) -> SpeciesClusters:  # fmt: skip
     """Find the environments of one species.
 
@@ -135,6 +145,8 @@ def find_clusters(
         Slow coordinates of atoms now and one lag later, each of shape (n_pairs, n); None where time is not known.
     lag
         Frames between both ends of a pair.
+    at_lag
+        Gives such pairs at other lags, or None where there are none; None where processes are not to be looked for.
     chance
         Autocorrelation that shuffled pairs reach by chance, shape (n,); None for none.
     n_clusters
@@ -170,7 +182,8 @@ def find_clusters(
     chosen = points[:, columns]
     if pairs is not None:
         pairs = pairs[0][:, columns], pairs[1][:, columns]
-    fitted, stability, seen = _believed(chosen, when, pairs, lag, n_clusters, seed)
+    other = None if at_lag is None else partial(_of_columns, at_lag, columns)
+    fitted, stability, seen = _believed(chosen, when, pairs, lag, other, n_clusters, seed)
     found = fitted.n_clusters_
     gain = _bic_gain(chosen, fitted)
     halves = "halves of the time" if np.ptp(when) else "halves of the atoms"
@@ -192,9 +205,15 @@ def find_clusters(
     return SpeciesClusters(columns, fitted, evidence, belongs)
 
 
+def _of_columns(at_lag: AtLag, columns: Ints, lag: int) -> tuple[Floats, Floats] | None:
+    """Give pairs at some lag in the coordinates that count."""
+    pairs = at_lag(lag)
+    return None if pairs is None else (pairs[0][:, columns], pairs[1][:, columns])
+
+
 def _believed(
-    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, lag: int, n_clusters: int | None,
-    seed: int,
+    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, lag: int, at_lag: AtLag | None,
+    n_clusters: int | None, seed: int,
 ) -> tuple[ValleyClusters, float | None, int]:  # fmt: skip
     """Find clusters that last and are found again on halves; give them, their stability, and how many valleys part."""
     whole = ValleyClusters(n_clusters=n_clusters or 1, seed=seed).fit(points)
@@ -211,7 +230,13 @@ def _believed(
                 weak = ~(found & lasts)
         whole = _fewer(whole, pairs, weak)
     stability = 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None
-    parted = None if n_clusters is not None else _in_two(points, when, pairs, lag, whole)
+    if n_clusters is not None:
+        return whole, stability, seen
+    if whole.n_clusters_ <= 2 and points.shape[1] > 1 and pairs is not None and at_lag is not None:
+        process = _by_process(points, when, pairs, lag, at_lag)
+        if process is not None and (whole.n_clusters_ == 1 or _other_and_deeper(process[0], whole)):
+            whole, stability = process
+    parted = _in_two(points, when, pairs, lag, whole)
     return (whole, stability, seen) if parted is None else (parted[0], min(parted[1], stability or 1.0), seen)
 
 
@@ -224,26 +249,59 @@ def _in_two(
     and by the atoms between two phases, and is not found by merging. It must be where it is on either half of the time,
     and crossed seldom.
     """
-    mine = np.flatnonzero(whole.labels_ == 0)
-    odd = _odd(when)[mine]
-    if len(mine) < 2 * _LARGE * len(points) or min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+    mine = whole.labels_ == 0
+    if mine.mean() < 2 * _LARGE:
         return None
-    inside = points[mine]
-    for column in range(points.shape[1]):
-        line = inside[:, [column]]
-        valley = _two_along(line)
-        side = valley.beyond(line)
-        if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < _LARGE * len(points):
+    for axis in np.eye(points.shape[1]):
+        found = _two_again(points[mine], when[mine], axis, _LARGE * len(points))
+        if found is None or found[0].ratio > _HALF:
             continue
-        again = [_two_along(line[some]) for some in (odd, ~odd)]
-        alike = min(adjusted_rand_score(side, half.beyond(line)) for half in again)
-        if max(half.ratio for half in again) > _HALF or alike < _STABLE:
-            continue
-        border = valley.on(column, points.shape[1])
-        parted = whole.parted(0, border, points)
-        if pairs is None or (_holds(pairs, whole, border) and _lasts(parted, pairs, lag).all()):
-            return parted, float(alike)
+        parted = whole.parted(0, found[0], points)
+        if pairs is None or (_holds(pairs, whole, found[0]) and _lasts(parted, pairs, lag).all()):
+            return parted, found[1]
     return None
+
+
+def _by_process(
+    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats], lag: int, at_lag: AtLag
+) -> tuple[ValleyClusters, float] | None:
+    """Part all points by the slowest process along which there is a high barrier; give the stability of that.
+
+    Among many coordinates, of continua as slow as itself, a process with two states is a mixture of them, and no
+    valley is seen between groups.
+    """
+    one = ValleyClusters(n_groups=1).fit(points)
+    known = [pairs if other == lag else at_lag(other) for other in lags_up_to(lag)]
+    for axis in find_processes([ends for ends in known if ends is not None]).T:
+        found = _two_again(points, when, axis, _SMALL * len(points), turned=True)
+        if found is None or found[0].ratio > _DEEP:
+            continue
+        parted = one.parted(0, found[0], points)
+        if _lasts(parted, pairs, lag).all():
+            return parted, found[1]
+    return None
+
+
+def _other_and_deeper(new: ValleyClusters, old: ValleyClusters) -> bool:
+    """Tell whether clusters are others than those there were, parted by half of the density at most."""
+    return new.valley_ <= old.valley_ / 2 and adjusted_rand_score(new.labels_, old.labels_) < _STABLE
+
+
+def _two_again(
+    points: Floats, when: NDArray[np.integer], axis: Floats, least: float, *, turned: bool = False
+) -> tuple[Valley, float] | None:
+    """Find the valley along a direction, with how far either half of the time agrees.
+
+    None where there is none, or fewer than `least` points are on one side, or a half does not have it.
+    """
+    odd = _odd(when)
+    valley = _two_along(points, axis, turned=turned)
+    side = valley.beyond(points)
+    if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < least or min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+        return None
+    again = [_two_along(points[half], axis, turned=turned) for half in (odd, ~odd)]
+    alike = min(adjusted_rand_score(side, half.beyond(points)) for half in again)
+    return None if alike < _STABLE or max(half.ratio for half in again) > _HALF else (valley, float(alike))
 
 
 def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, valley: Valley) -> bool:
@@ -254,16 +312,30 @@ def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, valley: Valley) 
     return both and bool(np.corrcoef(now, later)[0, 1] >= _HOLDS)
 
 
-def _two_along(line: Floats) -> Valley:
-    """Find the valley between the two groups that two means make of points of one coordinate, shape (n, 1)."""
+def _two_along(points: Floats, axis: Floats, *, turned: bool) -> Valley:
+    """Find the valley between the two groups that two means make of points along a direction.
+
+    If it may be `turned`, the direction goes on to what tells the two apart best, as long as the valley gets deeper.
+    """
+    line = points @ axis
     border = float(line.mean())
     for _ in range(_MEANS):
-        above = line[:, 0] > border
-        low, high = line[~above], line[above]
-        if not (len(low) and len(high)):
-            return Valley(np.ones(1), border, 1.0)
-        border = float(low.mean() + high.mean()) / 2
-    return Valley.between(low, high)
+        above = line > border
+        if not 0 < above.sum() < len(line):
+            return Valley(axis, border, 1.0)
+        border = float(line[~above].mean() + line[above].mean()) / 2
+    valley = Valley.between(line[~above, None], line[above, None]).on(axis)
+    while turned and valley.ratio < _HALF:
+        above = valley.beyond(points)
+        if not FEWEST <= above.sum() <= len(points) - FEWEST:
+            break
+        axis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=_SHRINK).fit(points, above).coef_[0]
+        line = points @ axis
+        deeper = Valley.between(line[~above, None], line[above, None]).on(axis)
+        if deeper.ratio > valley.ratio - _DEEPER:
+            break
+        valley = deeper
+    return valley
 
 
 def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:

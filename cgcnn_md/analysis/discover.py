@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,7 +17,7 @@ from cgcnn_md.analysis.membership import sure
 from cgcnn_md.analysis.nulls import try_surrogates
 from cgcnn_md.analysis.project import gather
 from cgcnn_md.analysis.surrogates import Shuffles, shuffle_pairs
-from cgcnn_md.frame import Ints
+from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.states import SoftStates
 from cgcnn_md.store import Store
@@ -263,9 +263,8 @@ class _Search:
         read, autocorrelation = partial(self.coordinates, of), self.coordinates.maps[of].autocorrelation
         points, pairs = read(values, identity), None
         if self.lag is not None:
-            ends = sample_pairs(self.stores, name, self.lag, by="found", seed=self.seed)
-            if ends is not None:
-                pairs = read(ends[0], ends[2]), read(ends[1], ends[2])
+            pairs = self._pairs(name, read, self.lag)
+            if pairs is not None:
                 shuffled = shuffle_pairs(
                     self.stores, name, self.lag, read, autocorrelation, by="found", seed=self.seed
                 )  # fmt: skip
@@ -275,9 +274,17 @@ class _Search:
             return given_states(self.given[of], points, pairs)
         found = find_clusters(
             points, autocorrelation, when, pairs=pairs, lag=self.lag or 1,
+            at_lag=None if pairs is None else partial(self._pairs, name, read),
             chance=shuffles[name].chance if name in shuffles else None, n_clusters=self.n_clusters, seed=self.seed,
         )  # fmt: skip
         return found if self.n_clusters is not None else try_surrogates(found, points, when, seed=self.seed)
+
+    def _pairs(
+        self, name: str, read: Callable[[NDArray[np.float32], NDArray[np.str_]], Floats], lag: int
+    ) -> tuple[Floats, Floats] | None:
+        """Draw pairs of one group at a lag, as slow coordinates."""
+        ends = sample_pairs(self.stores, name, lag, by="found", seed=self.seed)
+        return None if ends is None else (read(ends[0], ends[2]), read(ends[1], ends[2]))
 
 
 def _order_by_population(

@@ -38,11 +38,9 @@ class Valley:
         side: NDArray[np.bool_] = points @ self.axis > self.threshold
         return side
 
-    def on(self, coordinate: int, n: int) -> Valley:
-        """Give a valley of one coordinate as one of n, of which that is one."""
-        axis = np.zeros(n)
-        axis[coordinate] = self.axis[0]
-        return Valley(axis, self.threshold, self.ratio)
+    def on(self, axis: Floats) -> Valley:
+        """Give a valley of one coordinate as one of the n coordinates of which it is a combination, shape (n,)."""
+        return Valley(self.axis[0] * axis, self.threshold, self.ratio)
 
     def turned(self) -> Valley:
         """Give the same valley, seen from the second group."""
