@@ -1,0 +1,102 @@
+"""Directions that relax each in its own way, against pyRiemann and made processes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import ortho_group
+
+from cgcnn_md.analysis.cluster import find_clusters
+from cgcnn_md.analysis.processes import diagonalise, find_processes, lags_up_to
+
+Series = NDArray[np.float64]
+
+
+def off_diagonal(turn: Series, matrices: Series) -> float:
+    turned = turn.T @ matrices @ turn
+    return float((turned**2).sum() - (np.diagonal(turned, axis1=1, axis2=2) ** 2).sum())
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_diagonalises_as_pyriemann_does(noise: float) -> None:
+    rjd = pytest.importorskip("pyriemann.geometry.ajd").rjd
+    rng = np.random.default_rng(3)
+    mixed, error = ortho_group.rvs(6, random_state=4), rng.normal(size=(4, 6, 6)) * noise
+    matrices = np.stack([mixed @ np.diag(d) @ mixed.T for d in rng.normal(size=(4, 6))])
+    matrices += error + error.transpose(0, 2, 1)
+    turn = diagonalise(matrices)
+    np.testing.assert_allclose(turn.T @ turn, np.eye(6), atol=1e-12)
+    peer = np.asarray(rjd(matrices)[0])
+    assert off_diagonal(turn, matrices) <= off_diagonal(peer, matrices) * (1 + 1e-6) + 1e-12
+    np.testing.assert_allclose(np.abs(turn.T @ peer).max(axis=0), 1.0, atol=1e-4)  # the same axes, in another order
+    if noise == 0.0:
+        np.testing.assert_allclose(np.abs(turn.T @ mixed).max(axis=0), 1.0, atol=1e-6)
+
+
+N = 16
+
+
+def made(n_atoms: int, n_frames: int, rng: np.random.Generator) -> tuple[Series, NDArray[np.bool_]]:
+    """Make a jump between two states, and fifteen continua, most of them as slow over four frames but not over one.
+
+    Gives coordinates in which all are mixed, shape (n_frames, n_atoms, N), and the state.
+    """
+    stay = np.exp(-1 / 14)
+    state, jump = np.empty((n_frames, n_atoms), dtype=bool), rng.random((n_frames, n_atoms))
+    state[0] = rng.random(n_atoms) < 0.2
+    for t in range(1, n_frames):
+        state[t] = jump[t] < np.where(state[t - 1], 0.2 + 0.8 * stay, 0.2 * (1 - stay))
+    frames = np.concatenate([[120.0, 60.0, 30.0], np.linspace(50.0, 70.0, N - 4)])
+    keeps, share = np.stack([np.full(N - 1, 0.2), np.exp(-1 / frames)]), np.sqrt([0.25, 0.75])
+    both, rest = rng.normal(size=(2, n_atoms, N - 1)), np.empty((n_frames, n_atoms, N - 1))
+    for t in range(n_frames):
+        both = keeps[:, None] * both + np.sqrt(1 - keeps**2)[:, None] * rng.normal(size=both.shape)
+        rest[t] = share[0] * both[0] + share[1] * both[1]
+    jumps = (state - 0.2) / 0.4 + rng.normal(size=state.shape) * 0.35
+    return np.concatenate([jumps[..., None], rest], axis=2) @ ortho_group.rvs(N, random_state=1), state
+
+
+def test_finds_the_two_states_that_continua_hide() -> None:
+    series, state = made(8, 4000, np.random.default_rng(5))
+    points, truth, when = series.reshape(-1, N), state.ravel(), np.repeat(np.arange(4000), 8)
+
+    def at_lag(lag: int) -> tuple[Series, Series]:
+        return series[:-lag].reshape(-1, N), series[lag:].reshape(-1, N)
+
+    def best(lags: list[int]) -> float:
+        along = points @ find_processes([at_lag(lag) for lag in lags])
+        np.testing.assert_allclose(along.std(axis=0), 1.0, atol=0.01)
+        return max(abs(float(np.corrcoef(line, truth)[0, 1])) for line in along.T)
+
+    assert best(lags_up_to(4)) > 0.9 > 0.7 > best([4])
+    keeps = np.full(N, 0.7)
+    assert find_clusters(points, keeps, when, pairs=at_lag(4), lag=4).n_clusters == 1
+    found = find_clusters(points, keeps, when, pairs=at_lag(4), lag=4, at_lag=at_lag)
+    assert found.n_clusters == 2
+    assert found.evidence.valley <= 0.05
+    assert found.evidence.stability is not None
+    assert found.evidence.stability > 0.95
+    assert (found.membership(points).argmax(axis=1) == truth).mean() > 0.99
+
+
+def test_continua_alone_are_one_environment() -> None:
+    series, _ = made(8, 4000, np.random.default_rng(6))
+    mixed = np.linalg.cholesky(np.cov(series.reshape(-1, N).T))  # as wide, and without two states
+    steps = np.random.default_rng(7).normal(size=(4000, 8, N))
+    for t in range(1, 4000):
+        steps[t] = 0.93 * steps[t - 1] + np.sqrt(1 - 0.93**2) * steps[t]
+    points = steps @ mixed.T
+
+    def at_lag(lag: int) -> tuple[Series, Series]:
+        return points[:-lag].reshape(-1, N), points[lag:].reshape(-1, N)
+
+    when = np.repeat(np.arange(4000), 8)
+    found = find_clusters(points.reshape(-1, N), np.full(N, 0.7), when, pairs=at_lag(4), lag=4, at_lag=at_lag)
+    assert found.n_clusters == 1
+
+
+def test_lags_lie_evenly_up_to_that_of_the_pairs() -> None:
+    assert lags_up_to(1) == lags_up_to(4) == [1, 2, 3, 4]
+    assert lags_up_to(16) == [4, 8, 12, 16]
+    assert lags_up_to(6) == [2, 3, 5, 6]
