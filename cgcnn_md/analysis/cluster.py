@@ -230,13 +230,12 @@ def _believed(
                 weak = ~(found & lasts)
         whole = _fewer(whole, pairs, weak)
     stability = 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None
-    if n_clusters is not None:
-        return whole, stability, seen
-    if whole.n_clusters_ <= 2 and points.shape[1] > 1 and pairs is not None and at_lag is not None:
+    two = max(whole.n_clusters_, n_clusters or 2) == 2 and points.shape[1] > 1
+    if two and pairs is not None and at_lag is not None:
         process = _by_process(points, when, pairs, lag, at_lag)
         if process is not None and (whole.n_clusters_ == 1 or _other_and_deeper(process[0], whole)):
             whole, stability = process
-    parted = _in_two(points, when, pairs, lag, whole)
+    parted = None if n_clusters is not None else _in_two(points, when, pairs, lag, whole)
     return (whole, stability, seen) if parted is None else (parted[0], min(parted[1], stability or 1.0), seen)
 
 
