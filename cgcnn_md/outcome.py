@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cgcnn_md.analysis.discover import Coordinates, Discovery, discover
 from cgcnn_md.analysis.membership import SURE
@@ -21,6 +21,7 @@ from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
 from cgcnn_md.results import (
     CLUSTERS,
+    COORDINATES,
     COORDINATION,
     DISPLACEMENTS,
     EFFECTIVE,
@@ -140,6 +141,7 @@ def analyse(
     (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
     bonded = bonded_words(stores, found.numbers, by="found")
     sentences = _summary(found, clusters, header, means, distance, moves, bonded)
+    sentences += _meaning(folder, pairs, coordinates, _kept(found), header, seed)
     sentences += [*([] if moved is None else moved.doubts), *trust.sentences]
     sentences = [reword(sentence, config.model.level) for sentence in sentences]
     folder.note(
@@ -154,6 +156,27 @@ def analyse(
         tell.say(sentence)
     write_kinetics(folder, tell)
     redraw_map(folder, config.store.map_points, config.train.seed, tell)
+
+
+def _meaning(
+    folder: OutFolder, pairs: Sequence[tuple[FrameSource, Store]], coordinates: Coordinates, kept: dict[str, int],
+    header: dict[str, Any], seed: int,
+) -> list[str]:  # fmt: skip
+    """Write what slow coordinates follow, and say it; nothing where coordinates of atoms cannot be read."""
+    from cgcnn_md.analysis.meaning import what_coordinates_follow, words
+
+    (folder.path / COORDINATES).unlink(missing_ok=True)
+    try:
+        table = what_coordinates_follow(pairs, coordinates, kept, seed=seed)
+    except BadFrameError as err:
+        warnings.warn(f"what coordinates follow is not told: {err}", CgcnnMdWarning, stacklevel=2)
+        return []
+    if table.empty:
+        return []
+    _write(table, folder.path / COORDINATES)
+    in_time = str(header["view"]).startswith("time")
+    lag = int(header["lag"]) * float(header["dt"]) if in_time else float("nan")
+    return words(table, {name: mapping.timescale(lag).tolist() for name, mapping in coordinates.maps.items()})
 
 
 def _kept(found: Discovery) -> dict[str, int]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STORE, MAP, TRAINING, RUN = "embedding.zarr", "map.parquet", "training.csv", "run.json"
 CLUSTERS, COORDINATION, SURROUNDINGS = "clusters.csv", "coordination.csv", "surroundings.csv"
+COORDINATES = "coordinates.csv"
 RDF, SPECTRUM = "figures/rdf.csv", "figures/spectrum.csv"
 KINETICS, RATES, TRANSITIONS = "kinetics.json", "kinetics_rates.csv", "transitions.csv"
 RESIDENCE, DISPLACEMENTS = "residence.csv", "displacements.csv"

@@ -1,0 +1,162 @@
+"""What slow coordinates follow: how far the nearest atoms of each species are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgcnn_md.analysis.images import completed, vectors_around
+from cgcnn_md.analysis.samples import FrameSource
+from cgcnn_md.frame import Floats, Frame, Ints
+from cgcnn_md.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NEAR = {1: "nearest", 2: "2nd nearest", 4: "4th nearest", 6: "6th nearest", 8: "8th nearest", 12: "12th nearest"}
+_FRAMES = (20, 400)
+_POINTS = 4000  # of a species, that frames are read for
+_ATOM_FRAMES = 2e6  # read of a system
+_ATOMS = 50  # of a species and a frame
+_AROUND = 150  # atoms within reach, where they are evenly spread
+_BINS = 20
+_FEWEST = 400  # points that shares are told from
+_TOLD = 0.5  # share of the variance from which a coordinate is said to follow something
+_MOST = 3  # coordinates of a species that are spoken of
+
+Read = Callable[[str, NDArray[np.float32], NDArray[np.str_]], Floats]
+
+
+def what_coordinates_follow(
+    systems: Iterable[tuple[FrameSource, Store]], read: Read, kept: Mapping[str, int], *, seed: int = 0
+) -> pd.DataFrame:
+    """Tell how much of each slow coordinate the distance to near atoms of each species explains.
+
+    Parameters
+    ----------
+    systems
+        Readers, and the stores made from them.
+    read
+        Gives slow coordinates from a species, its stored vectors and identity classes.
+    kept
+        Coordinates of each species that survived on held-out time, the slowest.
+    seed
+        Seed of the atoms that are looked at.
+
+    Returns
+    -------
+    DataFrame
+        Rows by ``species`` and ``coordinate`` with ``follows``, the distance that explains most, and ``share``: the
+        correlation ratio, the part of the coordinate's variance that lies between twenty equally filled ranges of that
+        distance, less what chance gives. No row of a species of which too few points were seen.
+    """
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    names = [name for name, n in kept.items() if n > 0]
+    values: dict[str, list[Floats]] = {name: [] for name in names}
+    seen: dict[str, list[dict[str, Floats]]] = {name: [] for name in names}
+    for reader, store in systems if names else ():
+        mine = {name: np.flatnonzero(store.species == name) for name in names}
+        mine = {name: rows for name, rows in mine.items() if len(rows)}
+        if not mine:
+            continue
+        picked = _frames(store, min(min(len(rows), _ATOMS) for rows in mine.values()))
+        for index, frame in zip(picked, reader.frames(picked), strict=True):
+            block = store.embedding(slice(index, index + 1))[0]
+            for name, rows in mine.items():
+                drawn = rows if len(rows) <= _ATOMS else np.sort(rng.choice(rows, _ATOMS, replace=False))
+                drawn = drawn[np.isfinite(block[drawn]).all(axis=1)]
+                values[name].append(read(name, block[drawn], store.identity[drawn])[:, : kept[name]])
+                seen[name].append(_distances(frame, reader.species, reader.targets[drawn]))
+    table = [row for name in names for row in _rows(name, values[name], seen[name])]
+    return pd.DataFrame(table, columns=["species", "coordinate", "follows", "share"])
+
+
+def words(table: pd.DataFrame, timescales: Mapping[str, Sequence[float]]) -> list[str]:
+    """Say what the slowest coordinates follow that follow something; timescales in ps by species, nan if unknown."""
+    sentences = []
+    for name, rows in table[table["share"] >= _TOLD].groupby("species", sort=True):
+        for row in rows.sort_values("coordinate").head(_MOST).to_dict("records"):
+            scale = timescales[str(name)][row["coordinate"]]
+            relaxes = f", which relaxes in {scale:.3g} ps," if np.isfinite(scale) else ""
+            sentences.append(
+                f"{name}: slow coordinate {row['coordinate']}{relaxes} follows the distance to the {row['follows']} "
+                f"({100 * row['share']:.0f} % of its variance)."
+            )
+    return sentences
+
+
+def _frames(store: Store, atoms: int) -> list[int]:
+    """Choose frames, evenly spread over what is done, enough for the species that has fewest atoms."""
+    done = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(u.start, u.stop) for u in store.done_units())])
+    most = max(int(_ATOM_FRAMES / max(store.n_atoms, 1)), _FRAMES[0])
+    n = min(int(np.clip(_POINTS // atoms, *_FRAMES)), most)
+    return [int(part[len(part) // 2]) for part in np.array_split(done, n) if len(part)]
+
+
+def _distances(frame: Frame, species: Sequence[str], centres: Ints) -> dict[str, Floats]:
+    """Give each centre's distance in Å to near atoms of every species; the reach where there is none within it."""
+    extent = np.ptp(frame.positions, axis=0) + 1.0
+    cell = completed(frame.cell, frame.pbc)
+    volume = abs(float(np.linalg.det(cell))) * float(np.prod(extent[~frame.pbc]))
+    reach = float((_AROUND * volume / len(frame) * 0.75 / np.pi) ** (1 / 3))
+    row, other, vector = vectors_around(frame, centres, reach)
+    length, code = np.linalg.norm(vector, axis=1), frame.species[other]
+    found: dict[str, Floats] = {}
+    for number, name in enumerate(species):
+        at, far = row[code == number], length[code == number]
+        order = np.lexsort((far, at))
+        at, far = at[order], far[order]
+        rank = np.arange(len(at)) - np.searchsorted(at, at)
+        table = np.full((len(centres), max(_NEAR)), reach)
+        table[at[rank < max(_NEAR)], rank[rank < max(_NEAR)]] = far[rank < max(_NEAR)]
+        found |= {f"{which} {name}": table[:, k - 1] for k, which in _NEAR.items()}
+    return found
+
+
+def _rows(name: str, values: list[Floats], seen: list[dict[str, Floats]]) -> list[tuple[str, int, str, float]]:
+    """Find for each coordinate of a species the distance that explains most of it."""
+    points = np.concatenate([np.zeros((0, values[0].shape[1])), *values]) if values else np.zeros((0, 0))
+    if len(points) < _FEWEST:
+        return []
+    known = [what for what in seen[0] if all(what in frame for frame in seen)]
+    distance = {what: np.concatenate([frame[what] for frame in seen]) for what in known}
+    rows = []
+    for column, y in enumerate(points.T):
+        share = {what: correlation_ratio(x, y) for what, x in distance.items()}
+        if share:
+            best = max(share, key=share.__getitem__)
+            rows.append((name, column, best, round(share[best], 4)))
+    return rows
+
+
+def correlation_ratio(x: Floats, y: Floats, bins: int = _BINS) -> float:
+    r"""Give the part of the variance of y that lies between equally filled ranges of x, less what chance gives.
+
+    Parameters
+    ----------
+    x, y
+        Shape (n,).
+    bins
+        Ranges, fewer where values of x are equal.
+
+    Returns
+    -------
+    float
+        :math:`\epsilon^2 = 1 - (1 - \eta^2) (n - 1) / (n - b)` with b ranges, at least 0 (T. L. Kelley, Proc. Natl.
+        Acad. Sci. 21, 554 (1935), doi:10.1073/pnas.21.9.554); 0 where one of the two does not vary.
+    """
+    edges = np.unique(np.quantile(x, np.linspace(0.0, 1.0, bins + 1)))
+    total = float(((y - y.mean()) ** 2).sum())
+    if len(edges) < 2 or total <= 0 or len(y) <= len(edges):
+        return 0.0
+    where = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
+    count = np.bincount(where, minlength=len(edges) - 1)
+    mean = np.bincount(where, y, minlength=len(edges) - 1) / np.maximum(count, 1)
+    used = int((count > 0).sum())
+    left = float(((y - mean[where]) ** 2).sum()) / total
+    return max(1.0 - left * (len(y) - 1) / (len(y) - used), 0.0)

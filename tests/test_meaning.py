@@ -1,0 +1,71 @@
+"""What slow coordinates follow, on made frames and against scikit-learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.feature_selection import f_classif
+
+from cgcnn_md.analysis.meaning import correlation_ratio, what_coordinates_follow, words
+from cgcnn_md.frame import Frame
+from cgcnn_md.store import Store
+
+
+def test_correlation_ratio_is_that_of_the_analysis_of_variance() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random(1000)
+    y = np.cos(6 * x) + rng.normal(size=1000)
+    where = np.minimum((x.argsort().argsort() * 10) // 1000, 9)  # ten ranges, equally filled
+    f = float(f_classif(y[:, None], where)[0][0])
+    assert correlation_ratio(x, y, 10) == pytest.approx(1 - 1 / (1 + (f - 1) * 9 / 999), abs=2e-3)
+    assert correlation_ratio(x, rng.normal(size=1000)) < 0.03
+    assert correlation_ratio(np.ones(10), y[:10]) == correlation_ratio(x, np.ones(1000)) == 0.0
+
+
+class Source:
+    """Frames of 4 A and 36 B in a box."""
+
+    species = ("A", "B")
+    targets = np.arange(4)
+    molecules = SimpleNamespace()
+
+    def __init__(self) -> None:
+        self.positions = np.random.default_rng(1).random((300, 40, 3)) * 12.0
+
+    def frames(self, indices):
+        for i in indices:
+            species = np.repeat([0, 1], [4, 36]).astype(np.int16)
+            yield Frame(self.positions[i], np.eye(3) * 12.0, np.ones(3, bool), species, number=i)
+
+
+def test_finds_what_a_coordinate_was_made_of(tmp_path: Path) -> None:
+    source, rng = Source(), np.random.default_rng(2)
+    apart = source.positions[:, :4, None] - source.positions[:, None, :4]
+    apart -= 12.0 * np.round(apart / 12.0)
+    second = np.sort(np.linalg.norm(apart, axis=-1), axis=2)[:, :, 2]  # the first is the atom itself
+    values = np.stack([second + 0.5 * rng.normal(size=second.shape), rng.normal(size=second.shape)], axis=2)
+    store = Store.create(
+        tmp_path / "e.zarr", "", n_frames=300, atom_index=np.arange(4), species_names=["A"] * 4, features=2,
+        frame_numbers=np.arange(300), runs=np.zeros(300), labels={"identity": ["A"] * 4}, attrs={}, unit_frames=100,
+    )  # fmt: skip
+    for unit in range(3):
+        here = slice(100 * unit, 100 * unit + 100)
+        store.write(here.start, values[here].astype(np.float32), np.arange(100.0))
+        store.mark_done(unit)
+
+    def read(_name: str, block: np.ndarray, _identity: np.ndarray) -> np.ndarray:
+        return block.astype(np.float64)
+
+    table = what_coordinates_follow([(source, store)], read, {"A": 2})
+    assert table["species"].tolist() == ["A", "A"]
+    assert table["follows"][0] == "2nd nearest A"
+    assert table["share"][0] == pytest.approx(second.var() / (second.var() + 0.25), abs=0.05)
+    assert table["share"][1] < 0.1
+    assert words(table, {"A": [12.3, 1.0]}) == [
+        "A: slow coordinate 0, which relaxes in 12.3 ps, follows the distance to the 2nd nearest A "
+        f"({100 * table['share'][0]:.0f} % of its variance)."
+    ]
+    assert what_coordinates_follow([(source, store)], read, {"A": 0}).empty
