@@ -153,6 +153,11 @@ class Embedding:
         return _read_csv(self._file(SURROUNDINGS, "cgcnn-md cluster"))
 
     @cached_property
+    def coordinates(self) -> pd.DataFrame:
+        """What slow coordinates follow: species, coordinate, follows, share."""
+        return _read_csv(self._file(COORDINATES, "cgcnn-md cluster"))
+
+    @cached_property
     def timescales(self) -> pd.DataFrame:
         """Slow coordinates: species, feature, autocorrelation, timescale_ps; the same for all systems."""
         import pandas as pd
