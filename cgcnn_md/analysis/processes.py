@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from cgcnn_md.frame import Floats
 
-_LAGS = 4
+_LAGS = (0.25, 0.5, 1.0, 2.0)
 _SWEEPS = 100
 _SMALL = 1e-8  # sine of an angle that is not worth a turn
 
 
-def lags_up_to(lag: int) -> list[int]:
-    """Give the lags in frames at which processes are told apart: four, evenly up to a lag of four frames or more."""
-    return [math.ceil(max(lag, _LAGS) * k / _LAGS) for k in range(1, _LAGS + 1)]
+def lags_around(lag: int) -> list[int]:
+    """Give the lags in frames at which processes are told apart: a quarter, half, all and twice of four or more."""
+    return [round(max(lag, 4) * part) for part in _LAGS]
 
 
 def find_processes(pairs: Sequence[tuple[Floats, Floats]]) -> Floats:
