@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
 from cgcnn_md.analysis.membership import Membership, sure
-from cgcnn_md.analysis.processes import find_processes, lags_around
-from cgcnn_md.analysis.valley import Valley
+from cgcnn_md.analysis.parting import (
+    STABLE,
+    AtLag,
+    by_process,
+    in_two,
+    other_and_deeper,
+    outlasting,
+    second_half,
+    staying,
+)
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.states import SoftStates
 
-_STRETCHES = 10  # of time, every other one of which makes a half
-_KEEPS = 0.5  # autocorrelation of being in a cluster over one lag: of those beyond chance, half are in it still
-_FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
-_STABLE = 0.8  # agreement (adjusted Rand index) below which clusters are not believed
 _ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Hennig, Comput. Stat. Data Anal. 52, 258)
 _PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
-_HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
-_LARGE = 0.25  # of all points, that each of the two holds at least
-_DEEP = 0.082  # density left over a barrier of 2.5 kT: exp(-2.5), where the direction was chosen and turned to show one
-_SMALL = 0.05  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
-_SHRINK = 1e-3  # of covariances within two groups
-_DEEPER = 1e-3  # that a ratio must fall for the direction to be turned again
-_HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
-_MEANS = 20  # times that two means are moved
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
-
-AtLag = Callable[[int], tuple[Floats, Floats] | None]
-"""Gives slow coordinates of atoms now and so many frames later, each of shape (n_pairs, n)."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +189,7 @@ def find_clusters(
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
     again = f"too few points to try {halves}" if stability is None else f"found again on {halves} (ARI {stability:.2f})"
     why = f"{found} environments in {_coordinates(len(columns))}, {again}"
-    stays = float(_stays(fitted, pairs).min()) if pairs is not None else None
+    stays = float(staying(fitted, pairs).min()) if pairs is not None else None
     evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why, stays)
     belongs = None
     if pairs is not None:
@@ -223,8 +215,8 @@ def _believed(
         weak = np.ones(whole.n_clusters_, dtype=bool)
         if n_clusters is None and whole.valley_ <= _PASS and halves:
             found = _found_again(halves, whole)
-            lasts = weak if pairs is None else _lasts(whole, pairs, lag)
-            if _stability(halves, whole) >= _STABLE and found.all() and lasts.all():
+            lasts = weak if pairs is None else outlasting(whole, pairs, lag)
+            if _stability(halves, whole) >= STABLE and found.all() and lasts.all():
                 break
             if not (found & lasts).all():
                 weak = ~(found & lasts)
@@ -232,109 +224,11 @@ def _believed(
     stability = 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None
     two = max(whole.n_clusters_, n_clusters or 2) == 2 and points.shape[1] > 1
     if two and pairs is not None and at_lag is not None:
-        process = _by_process(points, when, pairs, lag, at_lag)
-        if process is not None and (whole.n_clusters_ == 1 or _other_and_deeper(process[0], whole)):
+        process = by_process(points, when, pairs, lag, at_lag)
+        if process is not None and (whole.n_clusters_ == 1 or other_and_deeper(process[0], whole)):
             whole, stability = process
-    parted = None if n_clusters is not None else _in_two(points, when, pairs, lag, whole)
+    parted = None if n_clusters is not None else in_two(points, when, pairs, lag, whole)
     return (whole, stability, seen) if parted is None else (parted[0], min(parted[1], stability or 1.0), seen)
-
-
-def _in_two(
-    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, lag: int, whole: ValleyClusters
-) -> tuple[ValleyClusters, float] | None:
-    """Part the largest cluster where one coordinate parts it into two large halves; give the stability of that.
-
-    The slowest coordinate that does. Between many groups in many coordinates such a valley is filled by what is rare,
-    and by the atoms between two phases, and is not found by merging. It must be where it is on either half of the time,
-    and crossed seldom.
-    """
-    mine = whole.labels_ == 0
-    if mine.mean() < 2 * _LARGE:
-        return None
-    for axis in np.eye(points.shape[1]):
-        found = _two_again(points[mine], when[mine], axis, _LARGE * len(points))
-        if found is None or found[0].ratio > _HALF:
-            continue
-        parted = whole.parted(0, found[0], points)
-        if pairs is None or (_holds(pairs, whole, found[0]) and _lasts(parted, pairs, lag).all()):
-            return parted, found[1]
-    return None
-
-
-def _by_process(
-    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats], lag: int, at_lag: AtLag
-) -> tuple[ValleyClusters, float] | None:
-    """Part all points by the slowest process along which there is a high barrier; give the stability of that.
-
-    Among many coordinates, of continua as slow as itself, a process with two states is a mixture of them, and no
-    valley is seen between groups.
-    """
-    one = ValleyClusters(n_groups=1).fit(points)
-    known = [pairs if other == lag else at_lag(other) for other in lags_around(lag)]
-    for axis in find_processes([ends for ends in known if ends is not None]).T:
-        found = _two_again(points, when, axis, _SMALL * len(points), turned=True)
-        if found is None or found[0].ratio > _DEEP:
-            continue
-        parted = one.parted(0, found[0], points)
-        if _lasts(parted, pairs, lag).all():
-            return parted, found[1]
-    return None
-
-
-def _other_and_deeper(new: ValleyClusters, old: ValleyClusters) -> bool:
-    """Tell whether clusters are others than those there were, parted by half of the density at most."""
-    return new.valley_ <= old.valley_ / 2 and adjusted_rand_score(new.labels_, old.labels_) < _STABLE
-
-
-def _two_again(
-    points: Floats, when: NDArray[np.integer], axis: Floats, least: float, *, turned: bool = False
-) -> tuple[Valley, float] | None:
-    """Find the valley along a direction, with how far either half of the time agrees.
-
-    None where there is none, or fewer than `least` points are on one side, or a half does not have it.
-    """
-    odd = _odd(when)
-    valley = _two_along(points, axis, turned=turned)
-    side = valley.beyond(points)
-    if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < least or min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
-        return None
-    again = [_two_along(points[half], axis, turned=turned) for half in (odd, ~odd)]
-    alike = min(adjusted_rand_score(side, half.beyond(points)) for half in again)
-    return None if alike < _STABLE or max(half.ratio for half in again) > _HALF else (valley, float(alike))
-
-
-def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, valley: Valley) -> bool:
-    """Tell whether atoms of the largest cluster stay on their side of a valley, which no barrier keeps them on."""
-    inside = (whole.predict(pairs[0]) == 0) & (whole.predict(pairs[1]) == 0)
-    now, later = (valley.beyond(end[inside]) for end in pairs)
-    both = 0 < now.mean() < 1 and 0 < later.mean() < 1
-    return both and bool(np.corrcoef(now, later)[0, 1] >= _HOLDS)
-
-
-def _two_along(points: Floats, axis: Floats, *, turned: bool) -> Valley:
-    """Find the valley between the two groups that two means make of points along a direction.
-
-    If it may be `turned`, the direction goes on to what tells the two apart best, as long as the valley gets deeper.
-    """
-    line = points @ axis
-    border = float(line.mean())
-    for _ in range(_MEANS):
-        above = line > border
-        if not 0 < above.sum() < len(line):
-            return Valley(axis, border, 1.0)
-        border = float(line[~above].mean() + line[above].mean()) / 2
-    valley = Valley.between(line[~above, None], line[above, None]).on(axis)
-    while turned and valley.ratio < _HALF:
-        above = valley.beyond(points)
-        if not FEWEST <= above.sum() <= len(points) - FEWEST:
-            break
-        axis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=_SHRINK).fit(points, above).coef_[0]
-        line = points @ axis
-        deeper = Valley.between(line[~above, None], line[above, None]).on(axis)
-        if deeper.ratio > valley.ratio - _DEEPER:
-            break
-        valley = deeper
-    return valley
 
 
 def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
@@ -345,24 +239,6 @@ def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: ND
         return fitted.merged(int(a), int(b))
     counts = counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), fitted.n_clusters_)
     return fitted.merged(*cheapest_merge(counts, fitted.ratios_, weak))
-
-
-def _lasts(fitted: ValleyClusters, pairs: tuple[Floats, Floats], lag: int) -> NDArray[np.bool_]:
-    """Tell of every cluster whether atoms stay in it over one lag, beyond the share that is found there by chance."""
-    n = fitted.n_clusters_
-    stays, share = _stays(fitted, pairs), np.bincount(fitted.labels_, minlength=n) / len(fitted.labels_)
-    keeps = max(_KEEPS, float(np.exp(-lag / _FRAMES)))
-    lasts: NDArray[np.bool_] = stays - share >= keeps * (1 - share)
-    return lasts
-
-
-def _stays(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
-    """Give the probability that an atom of each cluster is in it still after one lag; 1 for one too rare to tell."""
-    now, later = fitted.predict(pairs[0]), fitted.predict(pairs[1])
-    n = fitted.n_clusters_
-    before = np.bincount(now, minlength=n)
-    same = np.bincount(now[now == later], minlength=n)
-    return np.where(before >= FEWEST, same / np.maximum(before, 1), 1.0)
 
 
 def _bic_gain(points: Floats, fitted: ValleyClusters) -> float:
@@ -390,22 +266,12 @@ def _halves(points: Floats, when: NDArray[np.integer], least: int, seed: int) ->
     Halves are alternate stretches of the time, so that what comes late is in both; of one time they are alternate
     points.
     """
-    odd = _odd(when)
+    odd = second_half(when)
     if min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
         return []
     # with a seed of its own each, so that what an unlucky start of k-means made is not found again either
     halves = enumerate((~odd, odd), start=seed + 1)
     return [ValleyClusters(n_clusters=least, seed=own).fit(points[half]).predict(points) for own, half in halves]
-
-
-def _odd(when: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Tell which points are in the second half: every other stretch of the time, or every other point of one time."""
-    rank = np.unique(when, return_inverse=True)[1]
-    n_times = int(rank.max(initial=0)) + 1
-    odd: NDArray[np.bool_] = (
-        rank * min(_STRETCHES, n_times) // n_times if n_times > 1 else np.arange(len(when))
-    ) % 2 == 1
-    return odd
 
 
 def _matched(halves: list[Ints], whole: ValleyClusters) -> Iterator[Ints]:

@@ -1,0 +1,160 @@
+"""Two clusters where merging sees one: two large halves, or the two states of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import adjusted_rand_score
+
+from cgcnn_md.analysis.processes import find_processes, lags_around
+from cgcnn_md.analysis.valley import Valley
+from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
+from cgcnn_md.frame import Floats
+
+STABLE = 0.8
+"""Agreement (adjusted Rand index) below which clusters are not believed."""
+
+_STRETCHES = 10  # of time, every other one of which makes a half
+_KEEPS = 0.5  # autocorrelation of being in a cluster over one lag: of those beyond chance, half are in it still
+_FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
+_HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
+_LARGE = 0.25  # of all points, that each of the two holds at least
+_HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
+_DEEP = 0.082  # density left over a barrier of 2.5 kT: exp(-2.5), where the direction was chosen and turned to show one
+_SMALL = 0.05  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
+_SHRINK = 1e-3  # of covariances within two groups
+_DEEPER = 1e-3  # that a ratio must fall for the direction to be turned again
+_MEANS = 20  # times that two means are moved
+
+AtLag = Callable[[int], tuple[Floats, Floats] | None]
+"""Gives slow coordinates of atoms now and so many frames later, each of shape (n_pairs, n)."""
+
+
+def in_two(
+    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, lag: int, whole: ValleyClusters
+) -> tuple[ValleyClusters, float] | None:
+    """Part the largest cluster where one coordinate parts it into two large halves; give the stability of that.
+
+    The slowest coordinate that does. Between many groups in many coordinates such a valley is filled by what is rare,
+    and by the atoms between two phases, and is not found by merging. It must be where it is on either half of the time,
+    and crossed seldom.
+    """
+    mine = whole.labels_ == 0
+    if mine.mean() < 2 * _LARGE:
+        return None
+    for axis in np.eye(points.shape[1]):
+        found = _two_again(points[mine], when[mine], axis, _LARGE * len(points))
+        if found is None or found[0].ratio > _HALF:
+            continue
+        parted = whole.parted(0, found[0], points)
+        if pairs is None or (_holds(pairs, whole, found[0]) and outlasting(parted, pairs, lag).all()):
+            return parted, found[1]
+    return None
+
+
+def by_process(
+    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats], lag: int, at_lag: AtLag
+) -> tuple[ValleyClusters, float] | None:
+    """Part all points by the slowest process along which there is a high barrier; give the stability of that.
+
+    Among many coordinates, of continua as slow as itself, a process with two states is a mixture of them, and no
+    valley is seen between groups.
+    """
+    one = ValleyClusters(n_groups=1).fit(points)
+    drawn = [pairs if other == lag else at_lag(other) for other in lags_around(lag)]
+    enough = [ends for ends in drawn if ends is not None and len(ends[0]) >= FEWEST]
+    for axis in find_processes(enough).T if enough else ():
+        found = _two_again(points, when, axis, _SMALL * len(points), turned=True)
+        if found is None or found[0].ratio > _DEEP:
+            continue
+        parted = one.parted(0, found[0], points)
+        if outlasting(parted, pairs, lag).all():
+            return parted, found[1]
+    return None
+
+
+def other_and_deeper(new: ValleyClusters, old: ValleyClusters) -> bool:
+    """Tell whether clusters are others than those there were, parted by half of the density at most."""
+    return new.valley_ <= old.valley_ / 2 and adjusted_rand_score(new.labels_, old.labels_) < STABLE
+
+
+def _two_again(
+    points: Floats, when: NDArray[np.integer], axis: Floats, least: float, *, turned: bool = False
+) -> tuple[Valley, float] | None:
+    """Find the valley along a direction, with how far either half of the time agrees.
+
+    None where there is none, or fewer than `least` points are on one side, or a half does not have it.
+    """
+    odd = second_half(when)
+    valley = _two_along(points, axis, turned=turned)
+    side = valley.beyond(points)
+    if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < least or min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+        return None
+    again = [_two_along(points[half], axis, turned=turned) for half in (odd, ~odd)]
+    alike = min(adjusted_rand_score(side, half.beyond(points)) for half in again)
+    return None if alike < STABLE or max(half.ratio for half in again) > _HALF else (valley, float(alike))
+
+
+def _two_along(points: Floats, axis: Floats, *, turned: bool) -> Valley:
+    """Find the valley between the two groups that two means make of points along a direction.
+
+    If it may be `turned`, the direction goes on to what tells the two apart best, as long as the valley gets deeper.
+    """
+    line = points @ axis
+    border = float(line.mean())
+    for _ in range(_MEANS):
+        above = line > border
+        if not 0 < above.sum() < len(line):
+            return Valley(axis, border, 1.0)
+        border = float(line[~above].mean() + line[above].mean()) / 2
+    valley = Valley.between(line[~above, None], line[above, None]).on(axis)
+    while turned and valley.ratio < _HALF:
+        above = valley.beyond(points)
+        if not FEWEST <= above.sum() <= len(points) - FEWEST:
+            break
+        axis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=_SHRINK).fit(points, above).coef_[0]
+        line = points @ axis
+        deeper = Valley.between(line[~above, None], line[above, None]).on(axis)
+        if deeper.ratio > valley.ratio - _DEEPER:
+            break
+        valley = deeper
+    return valley
+
+
+def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, valley: Valley) -> bool:
+    """Tell whether atoms of the largest cluster stay on their side of a valley, which no barrier keeps them on."""
+    inside = (whole.predict(pairs[0]) == 0) & (whole.predict(pairs[1]) == 0)
+    now, later = (valley.beyond(end[inside]) for end in pairs)
+    both = 0 < now.mean() < 1 and 0 < later.mean() < 1
+    return both and bool(np.corrcoef(now, later)[0, 1] >= _HOLDS)
+
+
+def outlasting(fitted: ValleyClusters, pairs: tuple[Floats, Floats], lag: int) -> NDArray[np.bool_]:
+    """Tell of every cluster whether atoms stay in it over one lag, beyond the share that is found there by chance."""
+    n = fitted.n_clusters_
+    stays, share = staying(fitted, pairs), np.bincount(fitted.labels_, minlength=n) / len(fitted.labels_)
+    keeps = max(_KEEPS, float(np.exp(-lag / _FRAMES)))
+    lasts: NDArray[np.bool_] = stays - share >= keeps * (1 - share)
+    return lasts
+
+
+def staying(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
+    """Give the probability that an atom of each cluster is in it still after one lag; 1 for one too rare to tell."""
+    now, later = fitted.predict(pairs[0]), fitted.predict(pairs[1])
+    n = fitted.n_clusters_
+    before = np.bincount(now, minlength=n)
+    same = np.bincount(now[now == later], minlength=n)
+    return np.where(before >= FEWEST, same / np.maximum(before, 1), 1.0)
+
+
+def second_half(when: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Tell which points are in the second half: every other stretch of the time, or every other point of one time."""
+    rank = np.unique(when, return_inverse=True)[1]
+    n_times = int(rank.max(initial=0)) + 1
+    odd: NDArray[np.bool_] = (
+        rank * min(_STRETCHES, n_times) // n_times if n_times > 1 else np.arange(len(when))
+    ) % 2 == 1
+    return odd
