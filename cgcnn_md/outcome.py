@@ -141,13 +141,14 @@ def analyse(
     (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
     bonded = bonded_words(stores, found.numbers, by="found")
     sentences = _summary(found, clusters, header, means, distance, moves, bonded)
-    sentences += _meaning(folder, pairs, coordinates, _kept(found), header, seed)
+    kept = _kept(found)
+    sentences += _meaning(folder, pairs, coordinates, kept, header, seed)
     sentences += [*([] if moved is None else moved.doubts), *trust.sentences]
     sentences = [reword(sentence, config.model.level) for sentence in sentences]
     folder.note(
         summary=sentences,
         trust=trust.record(),
-        kept=_kept(found),
+        kept=kept,
         clusters={name: asdict(f.evidence) for name, f in found.by_group.items()},
         clusters_given=n_clusters,
         states={name: {"given_by": "--states", "n": s.n_states} for name, s in given.items()},

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.images import completed, vectors_around
-from cgcnn_md.analysis.samples import FrameSource
+from cgcnn_md.analysis.samples import FrameSource, evenly
 from cgcnn_md.frame import Floats, Frame, Ints
 from cgcnn_md.store import Store
 
@@ -95,7 +95,7 @@ def _frames(store: Store, atoms: int) -> list[int]:
     done = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(u.start, u.stop) for u in store.done_units())])
     most = max(int(_ATOM_FRAMES / max(store.n_atoms, 1)), _FRAMES[0])
     n = min(int(np.clip(_POINTS // atoms, *_FRAMES)), most)
-    return [int(part[len(part) // 2]) for part in np.array_split(done, n) if len(part)]
+    return evenly(done, n)
 
 
 def _distances(frame: Frame, species: Sequence[str], centres: Ints) -> dict[str, Floats]:

@@ -45,9 +45,10 @@ def in_two(
     mine = whole.labels_ == 0
     if mine.mean() < 2 * _LARGE:
         return None
+    inside, odd = points[mine], second_half(when)[mine]
     for axis in np.eye(points.shape[1]):
-        found = _two_again(points[mine], when[mine], axis, _LARGE * len(points))
-        if found is None or found[0].ratio > _HALF:
+        found = _two_again(inside, odd, axis, _LARGE * len(points))
+        if found is None:
             continue
         parted = whole.parted(0, found[0], points)
         if pairs is None or (_holds(pairs, whole, found[0]) and outlasting(parted, pairs, lag).all()):
@@ -66,8 +67,9 @@ def by_process(
     one = ValleyClusters(n_groups=1).fit(points)
     drawn = [pairs if other == lag else at_lag(other) for other in lags_around(lag)]
     enough = [ends for ends in drawn if ends is not None and len(ends[0]) >= FEWEST]
+    odd = second_half(when)
     for axis in find_processes(enough).T if enough else ():
-        found = _two_again(points, when, axis, _SMALL * len(points), turned=True)
+        found = _two_again(points, odd, axis, _SMALL * len(points), turned=True)
         if found is None or found[0].ratio > _DEEP:
             continue
         parted = one.parted(0, found[0], points)
@@ -82,16 +84,17 @@ def other_and_deeper(new: ValleyClusters, old: ValleyClusters) -> bool:
 
 
 def _two_again(
-    points: Floats, when: NDArray[np.integer], axis: Floats, least: float, *, turned: bool = False
+    points: Floats, odd: NDArray[np.bool_], axis: Floats, least: float, *, turned: bool = False
 ) -> tuple[Valley, float] | None:
-    """Find the valley along a direction, with how far either half of the time agrees.
+    """Find the valley along a direction, with how far either half of the time, `odd` or not, agrees.
 
     None where there is none, or fewer than `least` points are on one side, or a half does not have it.
     """
-    odd = second_half(when)
+    if min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+        return None
     valley = _two_along(points, axis, turned=turned)
     side = valley.beyond(points)
-    if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < least or min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+    if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < least:
         return None
     again = [_two_along(points[half], axis, turned=turned) for half in (odd, ~odd)]
     alike = min(adjusted_rand_score(side, half.beyond(points)) for half in again)

@@ -105,6 +105,11 @@ class FrameSource(Protocol):
         """Yield frames in the order asked for."""
 
 
+def evenly(frames: Ints, n: int) -> list[int]:
+    """Choose about n frames, evenly spread: the middle of each of n parts."""
+    return [int(part[len(part) // 2]) for part in np.array_split(frames, n) if len(part)]
+
+
 def sample_frames(reader: FrameSource, store: Store, n_frames: int | None = None) -> Iterator[LabelledFrame]:
     """Yield labelled frames, evenly spaced over what is done and holds a label.
 
@@ -126,7 +131,7 @@ def sample_frames(reader: FrameSource, store: Store, n_frames: int | None = None
     done = np.concatenate([np.zeros(0, dtype=np.int64), *labelled])
     if n_frames is None:
         n_frames = int(np.clip(4000 // max(store.n_atoms, 1), 20, 200))
-    picked = [int(part[len(part) // 2]) for part in np.array_split(done, n_frames) if len(part)]
+    picked = evenly(done, n_frames)
     for index, frame in zip(picked, reader.frames(picked), strict=True):
         labels = np.full(len(frame), -1, dtype=np.int64)
         labels[reader.targets] = store.clusters(index)
