@@ -15,7 +15,7 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -25,8 +25,7 @@ from labelled import Job, Points, jobs, sample
 from scores import Vectors, score
 
 import cgcnn_md
-from cgcnn_md.analysis.cluster import find_clusters
-from cgcnn_md.analysis.discover import Coordinates
+from cgcnn_md.analysis.discover import Coordinates, discover
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.progress import Plain
 from cgcnn_md.results import Embedding
@@ -47,33 +46,44 @@ def read(stores: list[Store], points: Points, of: str) -> np.ndarray:
 
 
 def of_run(result: Embedding, points: Points, species: str, seed: int, *, hidden: bool = False) -> Vectors:
-    """Give the slow coordinates that a run stored, its clusters (-1 is between them), and as many as asked for."""
-    stores = result.stores()
+    """Give the slow coordinates that a run stored, its clusters (-1 is between them), and as many as asked for.
+
+    The number given is sought as by `cgcnn-md cluster OUT -n`, which overwrites the clusters stored.
+    """
+    place = result.path / "embedding.zarr"
+    stores = [Store.open(place, name, "r+") for name in result.systems]
     maps, header = read_maps(result.path / "model.safetensors")
     identity = np.array([stores[b].identity[a] for b, a in zip(points.box, points.atom, strict=True)])
     coordinates = Coordinates(maps, header["identities"], hidden=hidden)
-    values = coordinates(species, read(stores, points, "embedding"), identity)
-    when = (1_000_000 * points.when).astype(np.int64)
+    lag = int(header["lag"]) if header["view"].startswith("time") else None
+
+    def likeliest() -> np.ndarray:
+        return np.nan_to_num(read(stores, points, "membership")).argmax(axis=1)
 
     def into(n: int) -> np.ndarray:
-        return find_clusters(values, maps[species].autocorrelation, when, n_clusters=n, seed=seed).predict(values)
+        if n == 1:
+            return np.zeros(len(points), dtype=np.int64)
+        discover(stores, coordinates, lag=lag, n_clusters=n, seed=seed)
+        return likeliest()
 
-    clusters = read(stores, points, "clusters").astype(np.int64)
-    likeliest = None
-    if stores[0].membership(0) is not None:
-        likeliest = np.nan_to_num(read(stores, points, "membership")).argmax(axis=1)
-    return Vectors(values, clusters, into, likeliest)
+    return Vectors(
+        coordinates(species, read(stores, points, "embedding"), identity),
+        read(stores, points, "clusters").astype(np.int64),
+        into,
+        None if stores[0].membership(0) is None else likeliest(),
+    )
 
 
-def encoded(result: Embedding, drawn: dict[str, Points], seed: int, kind: str) -> Iterator[tuple[str, str, Vectors]]:
+def encoded(result: Embedding, drawn: dict[str, Points], seed: int, kind: str) -> list[tuple[str, str, Vectors]]:
     """Give what a run of cgcnn_md found for each species, trained ("ours") or not."""
+    if kind == "ours":
+        return [(OURS, species, of_run(result, points, species, seed)) for species, points in drawn.items()]
+    made = []
     for species, points in drawn.items():
-        if kind == "ours":
-            yield OURS, species, of_run(result, points, species, seed)
-            continue
-        yield UNTRAINED, species, of_run(result, points, species, seed, hidden=True)
+        made.append((UNTRAINED, species, of_run(result, points, species, seed, hidden=True)))
         features = read(result.stores(), points, "embedding").astype(np.float64)
-        yield UNTRAINED_PCA, species, principal(features, seed=seed)
+        made.append((UNTRAINED_PCA, species, principal(features, seed=seed)))
+    return made
 
 
 def measure(job: Job, seed: int, kind: str) -> Iterator[Row]:
@@ -90,7 +100,7 @@ def measure(job: Job, seed: int, kind: str) -> Iterator[Row]:
             job.files, out=f"{out}/run", select=job.select, seed=seed, map_points=200, progress=Plain(3600), **settings
         )
         seconds = round(time.perf_counter() - began)
-        made = [encoded(result, drawn, seed, kind)]
+        made: list[Iterable[tuple[str, str, Vectors]]] = [encoded(result, drawn, seed, kind)]
         if kind == "baselines" and seed == 0:
             made.append(baselines(drawn, readers, lag=int(result.provenance["lag_frames"])))
         for method, species, vectors in chain.from_iterable(made):

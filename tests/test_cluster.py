@@ -8,6 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cgcnn_md.analysis.cluster import find_clusters
+from cgcnn_md.analysis.nulls import try_surrogates
 from cgcnn_md.analysis.valley_clusters import ValleyClusters
 
 
@@ -52,6 +53,33 @@ def test_atoms_without_embedding_have_no_cluster() -> None:
     rng = np.random.default_rng(0)
     found = find_clusters(rng.normal(size=(500, 2)), np.array([0.9, 0.9]), np.arange(500))
     assert found.predict(np.array([[0.0, 0.0], [np.nan, 0.0]])).tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_places_that_atoms_never_leave_are_no_environments(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    when, where = np.divmod(np.arange(40 * 100), 40)
+    points, keep = rng.normal(size=(40, 3))[where] + 0.1 * rng.normal(size=(4000, 3)), np.full(3, 0.99)
+    alone = find_clusters(points, keep, when)
+    assert alone.n_clusters > 10
+    assert alone.evidence.stability > 0.95  # on halves of the time, of which each holds the same atoms
+    assert find_clusters(points, keep, when, where=where).n_clusters < 6
+
+    points[:, 0] += 8.0 * rng.permutation(np.arange(40) < 12)[where]
+    assert find_clusters(points, keep, when).n_clusters > 10
+    shared = find_clusters(points, keep, when, where=where)
+    assert 1 < shared.n_clusters < 6
+    assert "found again on halves of the time and of the atoms" in shared.evidence.verdict
+
+
+def test_few_atoms_that_stay_are_told_from_environments_by_surrogates() -> None:
+    rng = np.random.default_rng(0)
+    when, where = np.divmod(np.arange(10 * 200), 10)
+    points = rng.normal(size=(10, 3))[where] + 0.1 * rng.normal(size=(2000, 3))
+    found = find_clusters(points, np.full(3, 0.99), when, where=where)
+    assert found.n_clusters > 1
+    assert try_surrogates(found, points, when).evidence.surrogates == 5
+    assert try_surrogates(found, points, when, where).evidence.surrogates == 0
 
 
 def test_an_environment_that_comes_late_is_found() -> None:

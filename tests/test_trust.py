@@ -104,7 +104,7 @@ def test_clusters_that_never_meet_come_first(tmp_path: Path) -> None:
         "lifetimes are lower bounds"
     )
     assert trust.warnings[1].startswith("Li: only 3 of 5 surrogates without structure give one cluster")
-    assert trust.warnings[2] == "Li: halves of the time agree on the clusters with an index of 0.85 only"
+    assert trust.warnings[2] == "Li: halves of the data agree on the clusters with an index of 0.85 only"
     assert trust.sentences[0] == f"Caution: {trust.warnings[0]}."
 
 

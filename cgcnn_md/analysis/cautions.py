@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _TRANSITIONS = 30  # below which rates are known to 20 % at best
 _ATOMS = 5  # below which a cluster may be an accident of these
 _FRAMES = 50  # of the longest run, below which what is rare or slow is not seen
-_STABLE = 0.9  # agreement of clusters on halves of the time, below which borders are vague
+_STABLE = 0.9  # agreement of clusters on halves of the time or of the atoms, below which borders are vague
 _SHARED = 0.7  # of the slow coordinates' variance, which another start of training should lead to
 _LASTS = float(np.exp(-1))  # autocorrelation after one lag of an exchange that lasts a lag
 _NEAR = 0.95  # of the best score, from which a start has come as far
@@ -62,7 +62,7 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
         yield Caution(0.6, f"{name}: another start of training leads to {share} only")
     if evidence.n_clusters > 1 and evidence.stability is not None and evidence.stability < _STABLE:
         index = f"an index of {evidence.stability:.2f} only"
-        yield Caution(0.55, f"{name}: halves of the time agree on the clusters with {index}")
+        yield Caution(0.55, f"{name}: halves of the data agree on the clusters with {index}")
     yield from _of_states(name, evidence)
 
 

@@ -18,11 +18,13 @@ from cgcnn_md.analysis.membership import Membership, sure
 from cgcnn_md.analysis.parting import (
     STABLE,
     AtLag,
+    Halves,
     by_process,
+    either,
+    halve,
     in_two,
     other_and_deeper,
     outlasting,
-    second_half,
     staying,
 )
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
@@ -47,8 +49,8 @@ class Evidence:
     valley
         Of every pair of clusters, density in the valley over that of the lower peak; largest, so the weakest parting.
     stability
-        Adjusted Rand index between clusters found on all data and on alternate stretches of the time (of the points,
-        where there is one time only), least of both; None where the points are too few to try.
+        Adjusted Rand index between clusters found on all data and on halves of the time and of the atoms, the least;
+        None where the points are too few to try.
     bic_gain
         Bayesian information criterion of one Gaussian minus that of the mixture, per point.
     verdict
@@ -120,8 +122,9 @@ class SpeciesClusters:
 
 def find_clusters(
     embedding: NDArray[np.floating], autocorrelation: Floats, when: NDArray[np.integer], *,
-    pairs: tuple[Floats, Floats] | None = None, lag: int = 1, at_lag: AtLag | None = None,
-    chance: Floats | None = None, n_clusters: int | None = None, survive: float = 0.3, seed: int = 0,
+    where: NDArray[np.integer] | None = None, pairs: tuple[Floats, Floats] | None = None, lag: int = 1,
+    at_lag: AtLag | None = None, chance: Floats | None = None, n_clusters: int | None = None, survive: float = 0.3,
+    seed: int = 0,
 ) -> SpeciesClusters:  # fmt: skip
     """Find the environments of one species.
 
@@ -133,6 +136,8 @@ def find_clusters(
         Of each coordinate on held-out time, shape (n,).
     when
         Frame of every point, shape (n_points,).
+    where
+        Atom of every point, as of `halve`, shape (n_points,); None where not known.
     pairs
         Slow coordinates of atoms now and one lag later, each of shape (n_pairs, n); None where time is not known.
     lag
@@ -152,8 +157,8 @@ def find_clusters(
     -------
     SpeciesClusters
         With the evidence. In doubt the smaller number: clusters with a barrier below 1.5 kT between them are
-        merged, and those that are not found again on both halves of the time, or have too few points to try that, or
-        are left within a lag or two frames; first the two whose merging loses the least of the slow motion.
+        merged, and those that are not found again on halves (`halve`), or have too few points to try that, or are
+        left within a lag or two frames; first the two whose merging loses the least of the slow motion.
     """
     points = np.asarray(embedding, dtype=np.float64)
     varied = points.std(axis=0) > 1e-9
@@ -175,19 +180,20 @@ def find_clusters(
     if pairs is not None:
         pairs = pairs[0][:, columns], pairs[1][:, columns]
     other = None if at_lag is None else partial(_of_columns, at_lag, columns)
-    fitted, stability, seen = _believed(chosen, when, pairs, lag, other, n_clusters, seed)
+    halves = halve(when, where)
+    fitted, stability, seen = _believed(chosen, halves, pairs, lag, other, n_clusters, seed)
     found = fitted.n_clusters_
     gain = _bic_gain(chosen, fitted)
-    halves = "halves of the time" if np.ptp(when) else "halves of the atoms"
+    told = "halves " + " and ".join(f"of the {way}" for way in halves)
     if found == 1:
         why = "one environment only: " + (
             f"{len(chosen)} points are too few to tell more" if len(chosen) < 4 * FEWEST
             else f"no density valley in {_coordinates(len(columns))}" if seen == 1
-            else f"no parting by density valleys (up to {seen} groups) is deep, is found again on {halves} and "
+            else f"no parting by density valleys (up to {seen} groups) is deep, is found again on {told} and "
             "outlives a lag"
         )  # fmt: skip
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
-    again = f"too few points to try {halves}" if stability is None else f"found again on {halves} (ARI {stability:.2f})"
+    again = f"too few points to try {told}" if stability is None else f"found again on {told} (ARI {stability:.2f})"
     why = f"{found} environments in {_coordinates(len(columns))}, {again}"
     stays = float(staying(fitted, pairs).min()) if pairs is not None else None
     evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why, stays)
@@ -204,13 +210,13 @@ def _of_columns(at_lag: AtLag, columns: Ints, lag: int) -> tuple[Floats, Floats]
 
 
 def _believed(
-    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, lag: int, at_lag: AtLag | None,
+    points: Floats, ways: Halves, pairs: tuple[Floats, Floats] | None, lag: int, at_lag: AtLag | None,
     n_clusters: int | None, seed: int,
 ) -> tuple[ValleyClusters, float | None, int]:  # fmt: skip
     """Find clusters that last and are found again on halves; give them, their stability, and how many valleys part."""
     whole = ValleyClusters(n_clusters=n_clusters or 1, seed=seed).fit(points)
     seen = whole.n_clusters_
-    halves = _halves(points, when, seen, seed) if seen > 1 else []
+    halves = _halves(points, ways, seen, seed) if seen > 1 else []
     while whole.n_clusters_ > (n_clusters or 1):
         weak = np.ones(whole.n_clusters_, dtype=bool)
         if n_clusters is None and whole.valley_ <= _PASS and halves:
@@ -224,10 +230,10 @@ def _believed(
     stability = 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None
     two = max(whole.n_clusters_, n_clusters or 2) == 2 and points.shape[1] > 1
     if two and pairs is not None and at_lag is not None:
-        process = by_process(points, when, pairs, lag, at_lag)
+        process = by_process(points, ways, pairs, lag, at_lag)
         if process is not None and (whole.n_clusters_ == 1 or other_and_deeper(process[0], whole)):
             whole, stability = process
-    parted = None if n_clusters is not None else in_two(points, when, pairs, lag, whole)
+    parted = None if n_clusters is not None else in_two(points, ways, pairs, lag, whole)
     return (whole, stability, seen) if parted is None else (parted[0], min(parted[1], stability or 1.0), seen)
 
 
@@ -259,23 +265,21 @@ def _coordinates(n: int) -> str:
     return "the one slow coordinate" if n == 1 else f"the {n} slow coordinates"
 
 
-def _halves(points: Floats, when: NDArray[np.integer], least: int, seed: int) -> list[Ints]:
-    """Cut either half of the points where its own valleys part it, into no fewer parts than `least`.
+def _halves(points: Floats, ways: Halves, least: int, seed: int) -> list[Ints]:
+    """Cut every half of the points where its own valleys part it, into no fewer parts than `least`.
 
-    Gives the part of every point by either half, none where the points are too few.
-    Halves are alternate stretches of the time, so that what comes late is in both; of one time they are alternate
-    points.
+    Gives the part of every point by each half, none where the points are too few.
     """
-    odd = second_half(when)
-    if min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+    every = either(ways)
+    if min(half.sum() for half in every) < 2 * FEWEST:
         return []
     # with a seed of its own each, so that what an unlucky start of k-means made is not found again either
-    halves = enumerate((~odd, odd), start=seed + 1)
-    return [ValleyClusters(n_clusters=least, seed=own).fit(points[half]).predict(points) for own, half in halves]
+    own = enumerate(every, start=seed + 1)
+    return [ValleyClusters(n_clusters=least, seed=s).fit(points[half]).predict(points) for s, half in own]
 
 
 def _matched(halves: list[Ints], whole: ValleyClusters) -> Iterator[Ints]:
-    """Give the clusters by either half: every part of it is taken for the cluster that most of its points are in."""
+    """Give the clusters by every half: every part of it is taken for the cluster that most of its points are in."""
     for part in halves:
         shared = np.zeros((int(part.max()) + 1, whole.n_clusters_), dtype=np.int64)
         np.add.at(shared, (part, whole.labels_), 1)
@@ -283,12 +287,12 @@ def _matched(halves: list[Ints], whole: ValleyClusters) -> Iterator[Ints]:
 
 
 def _stability(halves: list[Ints], whole: ValleyClusters) -> float:
-    """Give the agreement (adjusted Rand index) of the clusters with those by either half, the lesser."""
+    """Give the agreement (adjusted Rand index) of the clusters with those by every half, the least."""
     return float(min(adjusted_rand_score(whole.labels_, again) for again in _matched(halves, whole)))
 
 
 def _found_again(halves: list[Ints], whole: ValleyClusters) -> NDArray[np.bool_]:
-    """Tell of every cluster whether either half has it too: by what both share over what either holds (Jaccard)."""
+    """Tell of every cluster whether every half has it too: by what both share over what either holds (Jaccard)."""
     found = np.ones(whole.n_clusters_, dtype=bool)
     for again in _matched(halves, whole):
         for c in range(whole.n_clusters_):

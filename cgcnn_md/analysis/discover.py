@@ -15,6 +15,7 @@ from cgcnn_md.analysis.given import given_states
 from cgcnn_md.analysis.kinds import find_kinds
 from cgcnn_md.analysis.membership import sure
 from cgcnn_md.analysis.nulls import try_surrogates
+from cgcnn_md.analysis.parting import PLACES
 from cgcnn_md.analysis.project import gather
 from cgcnn_md.analysis.surrogates import Shuffles, shuffle_pairs
 from cgcnn_md.frame import Floats, Ints
@@ -91,7 +92,7 @@ class Coordinates:
 
 def sample_group(
     stores: Sequence[Store], name: str, *, by: str = "species", size: int = _SAMPLE, seed: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.str_], Ints]:
+) -> tuple[NDArray[np.float32], NDArray[np.str_], Ints, Ints]:
     """Draw atom-frames of one group evenly from all systems.
 
     Parameters
@@ -109,16 +110,16 @@ def sample_group(
 
     Returns
     -------
-    values, identity, when
-        Stored vectors, shape (n, n_features), and of each the identity class and the place in time in units of its
-        run, shape (n,): frames of different systems and runs are comparable.
+    values, identity, when, where
+        Stored vectors, shape (n, n_features), and of each the identity class, the frame and the atom, shape (n,).
+        Frames are in millionths of the run, and so comparable between systems; atoms are numbered as `halve` wants.
     """
     rng = np.random.default_rng(seed)
     atoms = [np.flatnonzero(s.groups(by) == name) for s in stores]
     total = sum(len(a) * s.n_frames for a, s in zip(atoms, stores, strict=True))
     share = min(1.0, size / max(total, 1))
-    values, identity, when = [], [], []
-    for store, mine in zip(stores, atoms, strict=True):
+    values, identity, when, where = [], [], [], []
+    for i, (store, mine) in enumerate(zip(stores, atoms, strict=True)):
         if len(mine) == 0:
             continue
         classes = store.identity[mine]
@@ -133,11 +134,12 @@ def sample_group(
             good = np.isfinite(drawn).all(axis=1)
             values.append(drawn[good])
             identity.append(classes[atom[good]])
-            relative = (frame[good] + frames.start) * 1_000_000 // store.n_frames
-            when.append(relative.astype(np.int64))
+            when.append((frame[good] + frames.start) * 1_000_000 // store.n_frames)
+            where.append(atom[good] * PLACES // len(mine) + i * PLACES)
     if not values:
-        return np.zeros((0, stores[0].features), dtype=np.float32), np.zeros(0, np.str_), np.zeros(0, dtype=np.int64)
-    return np.concatenate(values), np.concatenate(identity), np.concatenate(when)
+        none = np.zeros(0, dtype=np.int64)
+        return np.zeros((0, stores[0].features), dtype=np.float32), np.zeros(0, np.str_), none, none
+    return np.concatenate(values), np.concatenate(identity), np.concatenate(when), np.concatenate(where)
 
 
 def sample_pairs(
@@ -257,7 +259,7 @@ class _Search:
 
     def one(self, name: str, of: str, shuffles: dict[str, Shuffles]) -> SpeciesClusters | None:
         """Search in one group, of one species; None where nothing of it is stored."""
-        values, identity, when = sample_group(self.stores, name, by="found", seed=self.seed)
+        values, identity, when, where = sample_group(self.stores, name, by="found", seed=self.seed)
         if len(values) == 0:
             return None
         read, autocorrelation = partial(self.coordinates, of), self.coordinates.maps[of].autocorrelation
@@ -273,11 +275,11 @@ class _Search:
         if of in self.given:
             return given_states(self.given[of], points, pairs)
         found = find_clusters(
-            points, autocorrelation, when, pairs=pairs, lag=self.lag or 1,
+            points, autocorrelation, when, where=where, pairs=pairs, lag=self.lag or 1,
             at_lag=None if pairs is None else partial(self._pairs, name, read),
             chance=shuffles[name].chance if name in shuffles else None, n_clusters=self.n_clusters, seed=self.seed,
         )  # fmt: skip
-        return found if self.n_clusters is not None else try_surrogates(found, points, when, seed=self.seed)
+        return found if self.n_clusters is not None else try_surrogates(found, points, when, where, seed=self.seed)
 
     def _pairs(
         self, name: str, read: Callable[[NDArray[np.float32], NDArray[np.str_]], Floats], lag: int

@@ -14,10 +14,15 @@ from cgcnn_md.analysis.valley import Valley
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats
 
+PLACES = 1_000_000
+"""Places for the atoms of a system, one after another as in its file."""
+
 STABLE = 0.8
 """Agreement (adjusted Rand index) below which clusters are not believed."""
 
 _STRETCHES = 10  # of time, every other one of which makes a half
+_BLOCKS = 40  # of atoms that follow each other in the file, so mostly of the same molecules
+_FEWEST_ATOMS = 20  # without which halves of them say nothing
 _KEEPS = 0.5  # autocorrelation of being in a cluster over one lag: of those beyond chance, half are in it still
 _FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
 _HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
@@ -29,25 +34,28 @@ _SHRINK = 1e-3  # of covariances within two groups
 _DEEPER = 1e-3  # that a ratio must fall for the direction to be turned again
 _MEANS = 20  # times that two means are moved
 
+Halves = dict[str, NDArray[np.bool_]]
+"""Ways to halve the points, each by its name: which points are in the second half, shape (n_points,)."""
+
 AtLag = Callable[[int], tuple[Floats, Floats] | None]
 """Gives slow coordinates of atoms now and so many frames later, each of shape (n_pairs, n)."""
 
 
 def in_two(
-    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats] | None, lag: int, whole: ValleyClusters
+    points: Floats, halves: Halves, pairs: tuple[Floats, Floats] | None, lag: int, whole: ValleyClusters
 ) -> tuple[ValleyClusters, float] | None:
     """Part the largest cluster where one coordinate parts it into two large halves; give the stability of that.
 
     The slowest coordinate that does. Between many groups in many coordinates such a valley is filled by what is rare,
-    and by the atoms between two phases, and is not found by merging. It must be where it is on either half of the time,
-    and crossed seldom.
+    and by the atoms between two phases, and is not found by merging. It must be where it is on halves, and crossed
+    seldom.
     """
     mine = whole.labels_ == 0
     if mine.mean() < 2 * _LARGE:
         return None
-    inside, odd = points[mine], second_half(when)[mine]
+    inside, halves = points[mine], {way: half[mine] for way, half in halves.items()}
     for axis in np.eye(points.shape[1]):
-        found = _two_again(inside, odd, axis, _LARGE * len(points))
+        found = _two_again(inside, halves, axis, _LARGE * len(points))
         if found is None:
             continue
         parted = whole.parted(0, found[0], points)
@@ -57,7 +65,7 @@ def in_two(
 
 
 def by_process(
-    points: Floats, when: NDArray[np.integer], pairs: tuple[Floats, Floats], lag: int, at_lag: AtLag
+    points: Floats, halves: Halves, pairs: tuple[Floats, Floats], lag: int, at_lag: AtLag
 ) -> tuple[ValleyClusters, float] | None:
     """Part all points by the slowest process along which there is a high barrier; give the stability of that.
 
@@ -67,9 +75,8 @@ def by_process(
     one = ValleyClusters(n_groups=1).fit(points)
     drawn = [pairs if other == lag else at_lag(other) for other in lags_around(lag)]
     enough = [ends for ends in drawn if ends is not None and len(ends[0]) >= FEWEST]
-    odd = second_half(when)
     for axis in find_processes(enough).T if enough else ():
-        found = _two_again(points, odd, axis, _SMALL * len(points), turned=True)
+        found = _two_again(points, halves, axis, _SMALL * len(points), turned=True)
         if found is None or found[0].ratio > _DEEP:
             continue
         parted = one.parted(0, found[0], points)
@@ -84,19 +91,20 @@ def other_and_deeper(new: ValleyClusters, old: ValleyClusters) -> bool:
 
 
 def _two_again(
-    points: Floats, odd: NDArray[np.bool_], axis: Floats, least: float, *, turned: bool = False
+    points: Floats, halves: Halves, axis: Floats, least: float, *, turned: bool = False
 ) -> tuple[Valley, float] | None:
-    """Find the valley along a direction, with how far either half of the time, `odd` or not, agrees.
+    """Find the valley along a direction, with how far halves agree, the least.
 
     None where there is none, or fewer than `least` points are on one side, or a half does not have it.
     """
-    if min(odd.sum(), (~odd).sum()) < 2 * FEWEST:
+    every = either(halves)
+    if min(half.sum() for half in every) < 2 * FEWEST:
         return None
     valley = _two_along(points, axis, turned=turned)
     side = valley.beyond(points)
     if valley.ratio > _HALF or min(side.sum(), (~side).sum()) < least:
         return None
-    again = [_two_along(points[half], axis, turned=turned) for half in (odd, ~odd)]
+    again = [_two_along(points[half], axis, turned=turned) for half in every]
     alike = min(adjusted_rand_score(side, half.beyond(points)) for half in again)
     return None if alike < STABLE or max(half.ratio for half in again) > _HALF else (valley, float(alike))
 
@@ -153,11 +161,35 @@ def staying(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
     return np.where(before >= FEWEST, same / np.maximum(before, 1), 1.0)
 
 
-def second_half(when: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Tell which points are in the second half: every other stretch of the time, or every other point of one time."""
-    rank = np.unique(when, return_inverse=True)[1]
-    n_times = int(rank.max(initial=0)) + 1
-    odd: NDArray[np.bool_] = (
-        rank * min(_STRETCHES, n_times) // n_times if n_times > 1 else np.arange(len(when))
-    ) % 2 == 1
+def halve(when: NDArray[np.integer], where: NDArray[np.integer] | None = None) -> Halves:
+    """Halve points by every other stretch of the time and by every other block of atoms.
+
+    What atoms do that never leave their place is found again on any half of the time, one atom at a time; only other
+    atoms tell whether it is an environment. Of one time, or of few atoms, there is the other way; of both, every other
+    point.
+
+    Parameters
+    ----------
+    when
+        Frame of every point, shape (n_points,).
+    where
+        Atom of every point, shape (n_points,); None where not known. Numbers that differ by a multiple of `PLACES` are
+        of atoms at the same place in other systems, of each of which either half holds some.
+    """
+    halves = {"time": _every_other(when, _STRETCHES)} if np.ptp(when) else {}
+    if where is not None and len(np.unique(where)) >= _FEWEST_ATOMS:
+        halves["atoms"] = _every_other(where % PLACES, _BLOCKS)
+    return halves or {"atoms": np.arange(len(when)) % 2 == 1}
+
+
+def either(halves: Halves) -> list[NDArray[np.bool_]]:
+    """Give the first and the second half of the points by every way."""
+    return [half for second in halves.values() for half in (~second, second)]
+
+
+def _every_other(order: NDArray[np.integer], stretches: int) -> NDArray[np.bool_]:
+    """Tell which points are in every other stretch of an order."""
+    rank = np.unique(order, return_inverse=True)[1]
+    n = int(rank.max()) + 1
+    odd: NDArray[np.bool_] = rank * min(stretches, n) // n % 2 == 1
     return odd

@@ -15,7 +15,7 @@ from cgcnn_md.readers import names
 from cgcnn_md.readers.bonds import molecular_bonds
 from cgcnn_md.readers.topology import Topology
 
-FEWEST = 20  # atoms: their mean takes a twentieth of each one's own variance along
+FEWEST = 5  # atoms: their mean takes a fifth of the variance between them along
 _ROUNDS = 10  # bonds that a chain end is felt over, through three layers
 
 _Level = tuple[list[str], Ints]  # names of classes, and the class of each atom

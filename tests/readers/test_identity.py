@@ -85,16 +85,27 @@ def test_names_do_not_depend_on_order_or_on_what_else_is_there() -> None:
 
 def test_classes_of_few_atoms_go_back_to_a_coarser_one() -> None:
     chain = [(i, i + 1) for i in range(59)]
-    species = np.array(["C"] * 60)
-    identity = identify(system(60, chain), species)
-    known = choose_classes(["C"], [identity])
-    members = identity.finest(known)
-    counts = np.bincount(members, minlength=len(known))
-    assert counts[0] == 20  # both ends, with nine atoms each that see them
-    assert counts.max() == 40
-    twice = choose_classes(["C"], [identity] * 20)
-    assert len(twice) == 1 + 11
-    assert class_counts([identity] * 20, twice).startswith("identity classes: 11 from bonds (C 11)")
+    identity = identify(system(60, chain), np.array(["C"] * 60))
+
+    def sizes(copies: int) -> list[int]:
+        known = choose_classes(["C"], [identity] * copies)
+        return sorted(np.bincount(identity.finest(known), minlength=len(known)).tolist())
+
+    assert sizes(1) == [2, 6, 6, 6, 40]  # the ends, and three of the ten atoms at either end together
+    assert sizes(3) == [0] + 10 * [2] + [40]
+    told = class_counts([identity] * 3, choose_classes(["C"], [identity] * 3))
+    assert told.startswith("identity classes: 11 from bonds (C 11)")
+
+
+def test_side_groups_that_occur_five_times_have_classes() -> None:
+    chain = [(i, i + 1) for i in range(59)]
+    branches = [(8 * i + 3, 60 + i) for i in range(7)]
+    identity = identify(system(67, chain + branches), np.array(["C"] * 60 + ["N"] * 5 + ["O"] * 2))
+    classes = identity.finest(choose_classes(["C", "N", "O"], [identity]))
+    carriers = classes[3:59:8]
+    assert len(set(carriers[:5].tolist())) == 1
+    assert carriers[0] not in np.delete(classes[:60], np.arange(3, 43, 8))
+    assert not carriers[5:].any()  # two are too few: the species
 
 
 def test_a_species_of_one_class_stays_a_species() -> None:
@@ -159,15 +170,15 @@ def test_names_in_residues_where_there_are_no_bonds() -> None:
 
 
 def test_where_names_are_too_many_residues_are_classes() -> None:
-    """Ten molecules of two oxygens and thirty of one: each name of the first has ten atoms, half of what it takes."""
-    names, residues = ["C1", "O1", "O2"] * 10 + ["C1", "O1"] * 30, np.repeat(np.arange(40), [3] * 10 + [2] * 30)
-    top = system(90, names=names, resnames=["A"] * 10 + ["B"] * 30, residue=residues.tolist())
+    """Three molecules of two oxygens and thirty of one: each name of the first has three atoms, the two have six."""
+    names, residues = ["C1", "O1", "O2"] * 3 + ["C1", "O1"] * 30, np.repeat(np.arange(33), [3] * 3 + [2] * 30)
+    top = system(69, names=names, resnames=["A"] * 3 + ["B"] * 30, residue=residues.tolist())
     identity = identify(top, np.array([name[0] for name in names]))
     known = choose_classes(["C", "O"], [identity])
     of_oxygen = [name.rpartition(":")[0] for name in known if name.startswith("O:")]
     assert of_oxygen == ["O:O1", "O:O1+O2"]
     counts = np.bincount(identity.finest(known), minlength=len(known))
-    assert dict(zip((name.rpartition(":")[0] for name in known), counts.tolist()))["O:O1+O2"] == 20
+    assert dict(zip((name.rpartition(":")[0] for name in known), counts.tolist()))["O:O1+O2"] == 6
 
 
 def test_atoms_without_bonds_go_by_name_where_others_have_some() -> None:
