@@ -64,8 +64,9 @@ class Valley:
         edges = np.linspace(low - margin, high + margin, _GRID + 1)
         counts = np.histogram(np.concatenate([pa, pb]), edges)[0].astype(float)
         centres = (edges[1:] + edges[:-1]) / 2
-        kernel = np.exp(-0.5 * ((centres[:, None] - centres) / width) ** 2)
-        density = (kernel / kernel.sum(axis=0)) @ counts
+        apart = np.arange(1 - _GRID, _GRID) * (edges[1] - edges[0])
+        kernel = np.exp(-0.5 * (apart / width) ** 2)
+        density = np.convolve(counts / np.convolve(np.ones(_GRID), kernel, "valid"), kernel, "valid")
         left = int(np.argmax(np.where(centres < (low + high) / 2, density, -1.0)))
         right = int(np.argmax(np.where(centres >= (low + high) / 2, density, -1.0)))
         between = density[left : right + 1]
