@@ -233,6 +233,8 @@ def test_runs_follow_each_other_and_the_rest_is_not_assigned() -> None:
 def test_unknown_times_are_counted_in_frames_and_one_frame_is_a_band() -> None:
     series = series_of(WATER, frames=1).assign(time_ps=np.nan)
     ax = plot_populations(series, WATER)
+    assert len(ax.figure.axes) == 1  # hydrogen has one cluster only
+    assert len(plot_populations(series[series.species == "H"], WATER).figure.axes) == 1
     assert ax.get_xlabel() == "frame"
     assert np.ptp(ax.get_xlim()) > 0
 
@@ -285,16 +287,17 @@ def test_gates_have_a_panel_per_centre_and_a_line_per_neighbour() -> None:
 def test_coordination_shows_the_neighbours_that_differ() -> None:
     other = counts_of(WATER, ["molecules of A"]).assign(n=lambda t: t.n - 2)
     table = pd.concat([counts_of(WATER, ["O", "molecules of O"]), other, counts_of(WATER, ["H"], alike=True)])
-    ax = plot_coordination(table, WATER)
-    assert [p.get_title(loc="left") for p in ax.figure.axes[:2]] == ["O around O", "molecules of A around O"]
-    assert not [p for p in ax.figure.axes if p.get_title(loc="left") == "H around O"]
+    panels = {p.get_title(loc="left"): p for p in plot_coordination(table, WATER).figure.axes}
+    assert [title for title in panels if title.endswith("O")] == ["O around O", "molecules of A around O"]
+    assert "O around H" in panels  # of one cluster, so nothing differs
+    ax = panels["O around O"]
     assert legend_of(ax) == ["O 1: 42 %", "O 2: 50 %", "O 3: 8.0 %"]
     bars = {round(bar.get_x() + bar.get_width() / 2, 1): bar.get_height() for bar in ax.patches if bar.get_height()}
     assert sum(bars.values()) == pytest.approx(3)
     assert ax.get_xticks().tolist() == [2, 3, 4, 5, 6]
     alone = plot_coordination(table, WATER, species="O", neighbour="H")
     assert alone.get_title(loc="left") == "H around O"
-    nothing = plot_coordination(counts_of(WATER, ["H"], alike=True), WATER)
+    nothing = plot_coordination(counts_of(WATER, ["H"], alike=True), WATER, species="O")
     assert [text.get_text() for text in nothing.texts] == ["no number of neighbours differs between clusters"]
 
 

@@ -114,6 +114,7 @@ def _bound_by(
     # not where every neighbour is of a molecule of its own, as in water
     together = (held.sum(axis=1) < near.max(axis=1) - _NONE).any()
     inside = [f"{mean:.1f} {name}" for name, mean in held.loc[row["cluster"]].items() if mean >= _NONE]
+    inside = [some.removesuffix(" molecule") for some in inside]  # of any kind, where these are too many
     return text + (f", of {_listed(inside)} molecules" if inside and together else "")
 
 

@@ -33,7 +33,7 @@ def plot_coordination(
     """Draw how many neighbours atoms have, a panel per species and kind of neighbour that differs between clusters.
 
     Of each species, the up to four kinds are drawn whose histograms differ most, the same histogram once, and bonds
-    only where nothing else differs.
+    only where nothing else differs; of a species of one cluster the first kinds.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ def plot_coordination(
     by_species = coordination.groupby("species")
     each = int(np.clip(np.ceil(_PANELS / max(len(by_species), 1)), 1, _MOST_EACH))
     for name, rows in by_species:
-        shown += [(str(name), other, table) for other, table in _telling(rows, each, all_alike=neighbour is not None)]
+        alike = neighbour is not None or len(set(rows["cluster"])) == 1
+        shown += [(str(name), other, table) for other, table in _telling(rows, each, all_alike=alike)]
     axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], columns=_MOST_EACH, size=(4.4, 3.4))
     if not shown:
         nothing(axes[0], "no number of neighbours differs between clusters")

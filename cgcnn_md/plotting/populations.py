@@ -29,6 +29,8 @@ def plot_populations(
 ) -> Axes:
     """Draw the share of every cluster in time as stacked bands, a panel per species and system.
 
+    Species of one cluster are left out where others have several.
+
     Parameters
     ----------
     series
@@ -50,7 +52,9 @@ def plot_populations(
         series = series[series["species"] == species]
     if system is not None:
         series = series[series["system"] == system]
-    shown = list(dict.fromkeys(zip(series["system"], series["species"])))[:_MOST_PANELS]
+    shown = list(dict.fromkeys(zip(series["system"], series["species"])))
+    several = [(place, name) for place, name in shown if (clusters["species"] == name).sum() > 1]
+    shown = (several or shown)[:_MOST_PANELS]
     titles = [f"{name}, {place}" if place else name for place, name in shown]
     axes = panels(ax, titles or [""], columns=2, size=(7.0, 3.6))
     if not shown:

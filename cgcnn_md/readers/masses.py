@@ -86,8 +86,10 @@ def judge(masses: Iterable[tuple[float | None, str]]) -> MassScale:
     known = [(mass, name) for mass, name in masses if mass]
     if not known:
         return MassScale()
-    largest = max(mass for mass, _ in known)
-    if largest <= 4 and all(mass == round(mass) for mass, _ in known):
+    smallest, largest = min(known)[0], max(known)[0]
+    whole = all(mass == round(mass) for mass, _ in known)
+    strange = any(from_mass(mass) is None for mass, _ in known)
+    if (largest <= 4 and (whole or (smallest == 1 and strange))) or (smallest == 1 and whole and strange):
         return MassScale(notes=["masses are in reduced units: they do not tell elements"])
     scale = MassScale(usable=True)
     if largest < 0.5:

@@ -80,7 +80,10 @@ def test_mass_to_element_or_united_carbon(mass, label):
 
 
 def test_masses_that_are_not_to_be_trusted():
-    assert not judge([(1.0, ""), (1.0, "")]).usable  # reduced units, not hydrogen
+    for reduced in ([1.0, 1.0], [1.0, 2.0], [1.0, 1.5], [1.0, 100.0]):  # the unit of mass, not hydrogen
+        assert not judge([(mass, "") for mass in reduced]).usable
+    for real in ([1.0, 12.0, 16.0], [1.008, 15.999], [1.008, 2.014], [72.0, 54.0]):
+        assert judge([(mass, "") for mass in real]).usable
     assert not judge([(0.0, "A"), (None, "B")]).usable
     repartitioned = judge([(3.024, "H1"), (9.995, "C1"), (11.991, "N1")])  # that nitrogen weighs a carbon
     assert not repartitioned.usable
