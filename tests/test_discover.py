@@ -9,7 +9,8 @@ import pytest
 
 from cgcnn_md.analysis import discover as module
 from cgcnn_md.analysis.cluster import Evidence, SpeciesClusters
-from cgcnn_md.analysis.discover import Coordinates, discover, sample_pairs
+from cgcnn_md.analysis.discover import Coordinates, discover
+from cgcnn_md.analysis.draws import sample_pairs
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.store import Store
 
