@@ -214,7 +214,7 @@ class OutFolder:
             labels=labels, members=(index[groups.atoms], groups.group) if grouped else None,
             unit_frames=unit_frames(len(reader.targets)),
             attrs={
-                "lag": model.lag, "dt": reader.dt, "source": list(reader.sources), "view": model.view,
+                "lag": model.lag_at(reader.dt), "dt": reader.dt, "source": list(reader.sources), "view": model.view,
                 "identity_from": reader.identity.source or "species", "level": groups.level,
                 "inputs": self.record.get("inputs", {}).get(reader.name, []),
                 "content": "hidden features" if hidden else "slow coordinates", "cgcnn_md": versions()["cgcnn-md"],

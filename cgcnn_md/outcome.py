@@ -113,7 +113,8 @@ def analyse(
     tell.say("seeking clusters")
     by = config.store.group_by
     coordinates = Coordinates(maps, header["identities"], hidden=config.store.features == "hidden")
-    lag = int(header["lag"]) if str(header["view"]).startswith("time") else None
+    in_time = str(header["view"]).startswith("time")
+    lag = max(int(store.attrs["lag"]) for store in stores) if in_time else None
     seed = config.train.seed
     found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, states=given, seed=seed)
     census = take_census(stores, n_clusters=found.n_clusters, by="found")

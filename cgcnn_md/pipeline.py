@@ -21,6 +21,7 @@ from cgcnn_md.readers.runs import choose_runs
 from cgcnn_md.steps import announce_compiling, encode_all, trained
 
 if TYPE_CHECKING:
+    from cgcnn_md.nn import Model
     from cgcnn_md.results import Embedding
 
 # seconds on two cores: an atom in a training step (more in a box so large that blocks are cut from it), an atom
@@ -124,12 +125,24 @@ def encode(
                 loaded.codes(reader.species)
                 if strange := strangers(reader.groups.identity, loaded.identities):
                     tell.say(f"{reader.name}: {reword(strange, loaded.config.level)}")
+                if told := _other_lag(loaded, reader):
+                    tell.say(told)
             loaded.save(folder.model)
             encode_all(loaded, readers, config, folder, tell)
             analyse(folder, readers, config, tell)
         finally:
             _close(readers)
         return folder.result()
+
+
+def _other_lag(model: Model, reader: Reader) -> str:
+    """Say what the lag of training is in frames that are further apart, or less; nothing where they are not."""
+    n, wanted = model.lag_at(reader.dt), model.lag * model.dt
+    same = np.isclose(n * reader.dt, wanted, rtol=0.1) or not (reader.dt > 0 and wanted > 0)
+    if not model.view.startswith("time") or (same and n == model.lag):
+        return ""
+    told = f"{reader.name}: frames are {reader.dt:g} ps apart, so the lag of {wanted:g} ps is {n} of them"
+    return told if same else f"{told} ({n * reader.dt:g} ps)"
 
 
 def cluster(

@@ -248,6 +248,19 @@ def test_encodes_new_files_with_a_saved_model(made: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(result.embedding[:], cgcnn_md.open_embedding(made).embedding[:], atol=1e-5)
 
 
+def test_the_lag_of_a_model_is_a_time(tmp_path: Path) -> None:
+    cgcnn_md.train(crystal(), out=tmp_path / "model", dt=2.0, lag=1, **TINY)
+    for dt, frames, told in (
+        (2.0, 1, None),
+        (1.0, 2, "frames are 1 ps apart, so the lag of 2 ps is 2 of them"),
+        (5.0, 1, "frames are 5 ps apart, so the lag of 2 ps is 1 of them (5 ps)"),
+    ):
+        listener = Listener()
+        result = cgcnn_md.encode(tmp_path / "model", crystal(), out=tmp_path / f"{dt}", dt=dt, progress=listener)
+        assert result.stores()[0].attrs["lag"] == frames
+        assert [line.split(": ", 1)[1] for line in listener.lines if "so the lag" in line] == [told] * bool(told)
+
+
 def test_refuses_to_encode_a_species_the_model_never_saw(made: Path, tmp_path: Path) -> None:
     with pytest.raises(SpeciesError, match="species K: this model was trained on Cl, Na only"):
         cgcnn_md.encode(made, crystal(2, symbol="KCl"), out=tmp_path / "out")

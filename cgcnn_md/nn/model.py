@@ -118,6 +118,13 @@ class Model:
         """Slow coordinates of the kind that has most."""
         return max((m.weights.shape[1] for m in self.maps.values()), default=0)
 
+    def lag_at(self, dt: float) -> int:
+        """Give the lag of training in frames that are `dt` ps apart, one at least.
+
+        Where either time is not known, it is as many frames as in training.
+        """
+        return max(1, round(self.lag * self.dt / dt)) if self.dt > 0 and dt > 0 else self.lag
+
     def codes(self, species: Sequence[str]) -> NDArray[np.int16]:
         """Translate a reader's species table into this model's codes, shape (len(species),).
 
