@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _OURS = ("config.yaml", "run.json")
 _FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "training.safetensors", "embedding.zarr",
-    "clusters.csv", "coordination.csv", "surroundings.csv", "gates.csv", "map.parquet", "figures", "report.html",
-    "log.txt", "kinetics.json", "kinetics_rates.csv", "transitions.csv",
-    "residence.csv", "displacements.csv",
+    "clusters.csv", "coordinates.csv", "coordination.csv", "surroundings.csv", "gates.csv", "map.parquet", "figures",
+    "report.html", "log.txt", "kinetics.json", "kinetics_rates.csv", "transitions.csv", "residence.csv",
+    "displacements.csv",
 )  # fmt: skip
 # settings that do not change what is computed
 _FREE = {("train", "threads"), ("train", "device"), ("store", "map_points"), ("store", "group_by")}

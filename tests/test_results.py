@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from cgcnn_md import out_folder, results
 from cgcnn_md.analysis.populations import populations
 from cgcnn_md.errors import InputError, MissingFileError
 from cgcnn_md.results import Embedding, open_embedding
@@ -145,3 +146,10 @@ def test_what_was_not_made_yet_is_named_with_its_command(tmp_path: Path) -> None
 
 def test_the_store_itself_may_be_named(out: Path) -> None:
     assert open_embedding(out / "embedding.zarr").path == out
+
+
+def test_a_run_that_replaces_another_clears_every_file_that_a_result_is_read_from() -> None:
+    named = {value for name, value in vars(results).items() if name.isupper() and isinstance(value, str)}
+    read = {value for value in named if "." in value}
+    assert "coordinates.csv" in read
+    assert {name.split("/")[0] for name in read} <= set(out_folder._FILES)
