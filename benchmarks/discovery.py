@@ -26,7 +26,9 @@ from scores import Vectors, score
 
 import cgcnn_md
 from cgcnn_md.analysis.discover import Coordinates, discover
+from cgcnn_md.config import in_time
 from cgcnn_md.kinetic_map import read_maps
+from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Plain
 from cgcnn_md.results import Embedding
 from cgcnn_md.store import Store
@@ -50,12 +52,12 @@ def of_run(result: Embedding, points: Points, species: str, seed: int, *, hidden
 
     The number given is sought as by `cgcnn-md cluster OUT -n`, which overwrites the clusters stored.
     """
-    place = result.path / "embedding.zarr"
-    stores = [Store.open(place, name, "r+") for name in result.systems]
-    maps, header = read_maps(result.path / "model.safetensors")
+    folder = OutFolder.reopen(result.path)
+    stores = folder.stores()
+    maps, header = read_maps(folder.model)
     identity = np.array([stores[b].identity[a] for b, a in zip(points.box, points.atom, strict=True)])
     coordinates = Coordinates(maps, header["identities"], hidden=hidden)
-    lag = int(header["lag"]) if header["view"].startswith("time") else None
+    lag = int(header["lag"]) if in_time(header["view"]) else None
 
     def likeliest() -> np.ndarray:
         return np.nan_to_num(read(stores, points, "membership")).argmax(axis=1)

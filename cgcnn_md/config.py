@@ -175,6 +175,11 @@ class Config:
         return asdict(self)
 
 
+def in_time(view: str) -> bool:
+    """Tell whether pairs were made by time, which a lag and timescales follow from, perhaps beside other views."""
+    return view.startswith(VIEWS[0])
+
+
 def called(level: str) -> str:
     """Name what gets a vector at a level: "atoms", "residues", "molecules" or "fragments"."""
     return f"{level}s" if level in (ATOM, RESIDUE, MOLECULE) else "fragments"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cgcnn_md.analysis.discover import Coordinates, Discovery, discover
 from cgcnn_md.analysis.membership import SURE
-from cgcnn_md.config import Config, reword
+from cgcnn_md.config import Config, in_time, reword
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
@@ -113,8 +113,7 @@ def analyse(
     tell.say("seeking clusters")
     by = config.store.group_by
     coordinates = Coordinates(maps, header["identities"], hidden=config.store.features == "hidden")
-    in_time = str(header["view"]).startswith("time")
-    lag = max(int(store.attrs["lag"]) for store in stores) if in_time else None
+    lag = max(int(store.attrs["lag"]) for store in stores) if in_time(header["view"]) else None
     seed = config.train.seed
     found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, states=given, seed=seed)
     census = take_census(stores, n_clusters=found.n_clusters, by="found")
@@ -176,8 +175,7 @@ def _meaning(
     if table.empty:
         return []
     _write(table, folder.path / COORDINATES)
-    in_time = str(header["view"]).startswith("time")
-    lag = int(header["lag"]) * float(header["dt"]) if in_time else float("nan")
+    lag = int(header["lag"]) * float(header["dt"]) if in_time(header["view"]) else float("nan")
     return words(table, {name: mapping.timescale(lag).tolist() for name, mapping in coordinates.maps.items()})
 
 
@@ -331,6 +329,6 @@ def _summary(
                 f"{name}: {between:.3g} % of the atoms are between clusters (membership below {SURE}); in lifetimes "
                 "they count with the cluster they were in last."
             )
-    if not str(header["view"]).startswith("time"):
+    if not in_time(str(header["view"])):
         sentences.append(f"Pairs were made by view '{header['view']}', not by time: no timescale follows from them.")
     return sentences

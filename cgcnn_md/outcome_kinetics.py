@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.analysis.census import step_time
-from cgcnn_md.config import reword
+from cgcnn_md.config import in_time, reword
 from cgcnn_md.errors import StorageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
@@ -131,7 +131,7 @@ def _unfit(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints]) 
     if all(len(clusters) < 2 for clusters in groups.values()):
         return "no species has more than one cluster"
     view = str(read_maps(folder.model)[1]["view"])
-    if not view.startswith("time"):
+    if not in_time(view):
         return f"pairs were made by view '{view}', not by time"
     longest = max(int(np.unique(store.runs, return_counts=True)[1].max()) for store in stores)
     if longest < _FEWEST_FRAMES:

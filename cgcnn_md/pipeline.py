@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgcnn_md.config import ATOM, Config, GroupBy, ReadConfig, called, make_config, reword
+from cgcnn_md.config import ATOM, Config, GroupBy, ReadConfig, called, in_time, make_config, reword
 from cgcnn_md.errors import CgcnnMdError, MissingFileError, UsageError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
@@ -139,7 +139,7 @@ def _other_lag(model: Model, reader: Reader) -> str:
     """Say what the lag of training is in frames that are further apart, or less; nothing where they are not."""
     n, wanted = model.lag_at(reader.dt), model.lag * model.dt
     same = np.isclose(n * reader.dt, wanted, rtol=0.1) or not (reader.dt > 0 and wanted > 0)
-    if not model.view.startswith("time") or (same and n == model.lag):
+    if not in_time(model.view) or (same and n == model.lag):
         return ""
     told = f"{reader.name}: frames are {reader.dt:g} ps apart, so the lag of {wanted:g} ps is {n} of them"
     return told if same else f"{told} ({n * reader.dt:g} ps)"

@@ -38,7 +38,7 @@ def sample_group(
     -------
     values, identity, when, where
         Stored vectors, shape (n, n_features), and of each the identity class, the frame and the atom, shape (n,).
-        Frames are in millionths of the run, and so comparable between systems; atoms are numbered as `halve` wants.
+        Frames are in `PLACES` of a system's, and so comparable; atoms are numbered as `halve` wants.
     """
     rng = np.random.default_rng(seed)
     atoms = [np.flatnonzero(s.groups(by) == name) for s in stores]
@@ -60,7 +60,7 @@ def sample_group(
             good = np.isfinite(drawn).all(axis=1)
             values.append(drawn[good])
             identity.append(classes[atom[good]])
-            when.append((frame[good] + frames.start) * 1_000_000 // store.n_frames)
+            when.append((frame[good] + frames.start) * PLACES // store.n_frames)
             where.append(atom[good] * PLACES // len(mine) + i * PLACES)
     if not values:
         none = np.zeros(0, dtype=np.int64)
@@ -75,18 +75,12 @@ def sample_pairs(
 
     Parameters
     ----------
-    stores
-        The systems.
-    name
-        Group.
+    stores, name
+        As of `sample_group`.
     lag
         Stored frames between both ends.
-    by
-        What groups are made by, as in `Store.groups`.
-    size
-        Pairs wanted.
-    seed
-        Seed of the draw.
+    by, size, seed
+        As of `sample_group`, of pairs.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats
 
 PLACES = 1_000_000
-"""Places for the atoms of a system, one after another as in its file."""
+"""Places for the atoms of a system, one after another as in its file, and for its frames."""
 
 STABLE = 0.8
 """Agreement (adjusted Rand index) below which clusters are not believed."""

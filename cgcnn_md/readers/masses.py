@@ -87,9 +87,9 @@ def judge(masses: Iterable[tuple[float | None, str]]) -> MassScale:
     if not known:
         return MassScale()
     smallest, largest = min(known)[0], max(known)[0]
-    whole = all(mass == round(mass) for mass, _ in known)
-    strange = any(from_mass(mass) is None for mass, _ in known)
-    if (largest <= 4 and (whole or (smallest == 1 and strange))) or (smallest == 1 and whole and strange):
+    small, whole = largest <= 4, all(mass == round(mass) for mass, _ in known)
+    strange = smallest == 1 and any(from_mass(mass) is None for mass, _ in known)
+    if (small and whole) or (strange and (small or whole)):
         return MassScale(notes=["masses are in reduced units: they do not tell elements"])
     scale = MassScale(usable=True)
     if largest < 0.5:
