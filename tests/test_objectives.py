@@ -83,6 +83,43 @@ def test_being_of_a_class_is_no_slow_mode(mixed: bool) -> None:
     assert float(objective(x, y, species, torch.zeros_like(classes)).detach()) > 0.5
 
 
+def test_means_follow_weights_at_once() -> None:
+    torch.manual_seed(0)
+    objective = Vamp2(4, 3, n_out=2)
+    classes = torch.tensor([0] * 1000 + [1] * 1000 + [2] * 15)
+    species = torch.zeros(len(classes), dtype=torch.long)
+    for step in range(20):
+        x, y = (torch.randn(len(classes), 4) + 100.0 * step + 10.0 * classes[:, None] for _ in range(2))
+        score = objective(x, y, species, torch.stack([classes, classes], dim=1))
+    assert float(score.detach()) < 0.05
+
+
+def test_to_move_all_atoms_alike_does_not_pay() -> None:
+    torch.manual_seed(0)
+    objective = Vamp2(6, 2, n_out=4).double()
+    classes = torch.arange(2).repeat(750)
+    x, y = (z[:1500].double() for z in projections(1500))
+    moved = torch.zeros(2, 6, dtype=torch.float64, requires_grad=True)
+    apart = torch.randn(1500, 6, dtype=torch.float64, requires_grad=True)
+    ends = (z + 0.01 * apart + moved[classes] for z in (x, y))
+    objective(*ends, torch.zeros(1500, dtype=torch.long), torch.stack([classes, classes], dim=1)).backward()
+    assert moved.grad.abs().max() < 1e-9
+    assert apart.grad.abs().max() > 1e-6
+
+
+def test_a_class_of_few_atoms_has_a_mean_of_more_than_a_batch() -> None:
+    torch.manual_seed(0)
+    objective = Vamp2(4, 2, n_out=2)
+    classes = torch.tensor([0] * 2000 + [1] * 5)
+    species = torch.zeros(len(classes), dtype=torch.long)
+    for _ in range(400):
+        x, y = (torch.randn(len(classes), 4) + 50.0 * classes[:, None] for _ in range(2))
+        objective(x, y, species, torch.stack([classes, classes], dim=1))
+    of_batch = torch.cat([x[-5:], y[-5:]]).mean(dim=0)
+    assert (objective.mean[1] - 50.0).abs().max() < 0.5
+    assert (objective.mean[1] - of_batch).abs().max() > 0.05
+
+
 def test_too_few_pairs_give_no_score() -> None:
     objective = Vamp2(4, 1, n_out=8)
     none = torch.zeros(10, 2, dtype=torch.long)

@@ -96,3 +96,21 @@ def test_a_crystal_that_melts_is_two_environments(tmp_path: Path) -> None:
     clusters = result.to_xarray()["cluster"].values
     assert len(result.clusters) == 2
     assert adjusted_rand_score(np.repeat(np.arange(60) >= 36, 108), clusters.ravel()) > 0.95
+
+
+def test_the_few_atoms_beside_vacancies_are_an_environment(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    crystal = ase.build.bulk("Ar", cubic=True, a=5.3).repeat(4)
+    gone = [10, 200]
+    beside = (crystal.get_all_distances(mic=True)[gone] < 4.5).any(axis=0)
+    beside = np.delete(beside, gone)
+    del crystal[gone]
+    frames = [crystal.copy() for _ in range(40)]
+    for frame in frames:
+        frame.positions += rng.normal(0.0, 0.2, frame.positions.shape)
+    result = cgcnn_md.embed(frames, out=tmp_path / "out", epochs=6, seeds=1, batch_atoms=2000, map_points=200, seed=0)
+    clusters = result.to_xarray()["cluster"].values
+    labels = np.broadcast_to(beside, clusters.shape)
+    sure = clusters >= 0
+    assert sure.mean() > 0.9
+    assert adjusted_rand_score(labels[sure], clusters[sure]) > 0.9

@@ -6,13 +6,16 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+_WINDOW = 10.0  # atoms before those at hand that the mean of a class is taken over too
 
 
 class Objective(nn.Module, ABC):
     """Mean score over species, of a linear projection of the features.
 
-    Features are centred by a running mean per identity class, so that being of a species, or at a chain's end, is
-    not a slow mode, and a batch of one box does not lose what sets that box apart.
+    Features are centred per identity class, so that being of a species, or at a chain's end, is not a slow mode. The
+    means follow the weights at once, for one step may move all atoms by more than what tells them apart.
 
     Parameters
     ----------
@@ -22,34 +25,47 @@ class Objective(nn.Module, ABC):
         Identity classes of all species.
     n_out
         Numbers that the projection leaves.
-    momentum
-        Weight of a new batch in the running mean.
     """
 
     mean: Tensor
     seen: Tensor
+    species: Tensor
 
-    def __init__(self, width: int, n_classes: int, *, n_out: int = 8, momentum: float = 0.05) -> None:
+    def __init__(self, width: int, n_classes: int, *, n_out: int = 8) -> None:
         super().__init__()
         self.head = nn.Linear(width, n_out, bias=False)
-        self.momentum = momentum
         self.register_buffer("mean", torch.zeros(n_classes, width))
         self.register_buffer("seen", torch.zeros(n_classes))
+        self.register_buffer("species", torch.full((n_classes,), -1))
 
     @abstractmethod
     def score(self, x: Tensor, y: Tensor) -> Tensor:
         """Score centred projections of pairs of one species, each of shape (n_pairs, n_out); larger is better."""
 
-    @torch.no_grad()
-    def _follow(self, x: Tensor, y: Tensor, classes: Tensor) -> None:
-        """Let the running means of the classes at hand follow."""
-        of = nn.functional.one_hot(classes, len(self.mean)).to(x.dtype)
-        count = of.sum(dim=(0, 1))
-        total = of[:, 0].T @ x + of[:, 1].T @ y
-        here = count > 0
-        rate = (1.0 / (1.0 + self.seen[here])).clamp(min=self.momentum)[:, None]
-        self.mean[here] += rate * (total[here] / count[here, None] - self.mean[here])
-        self.seen[here] += 1
+    def _means(self, features: Tensor, species: Tensor, classes: Tensor) -> Tensor:
+        """Give the mean of every class: of atoms at hand and a few before, so that each species' atoms have mean 0.
+
+        With its gradient: to move all atoms alike must not pay, or noise in that drowns what tells them apart.
+        """
+        self.species[classes] = species
+        of = functional.one_hot(classes, len(self.mean)).to(features.dtype)
+        count, before = of.sum(dim=0)[:, None], self.seen.clamp(max=_WINDOW)[:, None]
+        old = self._moved(self.mean, features, species, classes, self.seen > 0)
+        mean = (before * old + of.T @ features) / (before + count).clamp(min=1)
+        mean = self._moved(mean, features, species, classes, self.species >= 0)
+        if self.training:
+            self.mean.copy_(mean.detach())
+            self.seen += count[:, 0]
+        return mean
+
+    def _moved(self, mean: Tensor, features: Tensor, species: Tensor, classes: Tensor, known: Tensor) -> Tensor:
+        """Move the means of each species' classes by what is left of its atoms in known ones."""
+        left, shift = features - mean[classes], torch.zeros_like(mean)
+        for code in torch.unique(species).tolist():
+            mine = (species == code) & known[classes]
+            if bool(mine.any()):
+                shift[self.species == code] = left[mine].mean(dim=0)
+        return mean + shift
 
     def forward(self, x: Tensor, y: Tensor, species: Tensor, classes: Tensor) -> Tensor:
         """Give the score of a batch (to be maximised).
@@ -63,9 +79,8 @@ class Objective(nn.Module, ABC):
         classes
             Identity class of both ends, shape (n_pairs, 2).
         """
-        if self.training:
-            self._follow(x, y, classes)
-        x, y = x - self.mean[classes[:, 0]], y - self.mean[classes[:, 1]]
+        mean = self._means(torch.cat([x, y]), torch.cat([species, species]), classes.T.reshape(-1))
+        x, y = x - mean[classes[:, 0]], y - mean[classes[:, 1]]
         scores = []
         n_out = self.head.out_features
         for code in torch.unique(species).tolist():

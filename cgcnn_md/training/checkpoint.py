@@ -33,35 +33,42 @@ class TrainingState:
         Of the learning rate.
     lag
         Lag in frames that training began with; a checkpoint of another lag is not gone on with.
+    untrained
+        Validation score before the first step.
     records
         Epochs so far.
     best
-        Encoder weights of the best validation score.
+        Encoder weights of the best validation score, those of the start where no epoch is better.
     stale
-        Epochs since then.
+        Epochs since the best of them.
     """
 
     encoder: Encoder
     objective: Objective
     optimiser: torch.optim.Adam
-    schedule: torch.optim.lr_scheduler.CosineAnnealingLR
+    schedule: torch.optim.lr_scheduler.LambdaLR
     lag: int
+    untrained: float
     records: list[EpochRecord] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     stale: int = 0
 
+    def __post_init__(self) -> None:
+        self._keep()
+
+    def _keep(self) -> None:
+        self.best = {k: v.detach().clone() for k, v in self.encoder.state_dict().items()}
+
     @property
-    def best_score(self) -> float:
-        """Best validation score so far."""
+    def best_epoch(self) -> float:
+        """Best validation score of an epoch so far."""
         return max((r.validation for r in self.records), default=float("-inf"))
 
     def note(self, record: EpochRecord) -> None:
         """Add an epoch, and keep its weights where it is the best."""
-        if record.validation > self.best_score or not self.best:
-            self.best = {k: v.detach().clone() for k, v in self.encoder.state_dict().items()}
-            self.stale = 0
-        else:
-            self.stale += 1
+        self.stale = 0 if record.validation > self.best_epoch else self.stale + 1
+        if record.validation > max(self.best_epoch, self.untrained):
+            self._keep()
         self.records.append(record)
 
     def save(self, path: Path) -> None:
@@ -81,7 +88,8 @@ class TrainingState:
             f"{part}/{k}": v.detach().cpu().contiguous() for part, held in parts.items() for k, v in held.items()
         }
         facts = {
-            "lag": self.lag, "stale": self.stale, "records": [asdict(r) for r in self.records],
+            "lag": self.lag, "untrained": self.untrained, "stale": self.stale,
+            "records": [asdict(r) for r in self.records],
             "schedule": {k: v for k, v in self.schedule.state_dict().items() if isinstance(v, int | float | list)},
         }  # fmt: skip
         save_tensors(path, tensors, {"state": json.dumps(facts)})
@@ -107,9 +115,10 @@ class TrainingState:
         self.best = {k: v.to(self.encoder.species.weight.device) for k, v in parts["best"].items()}
         state = self.optimiser.state_dict()
         state["state"] = {int(p[4:]): held for p, held in parts.items() if p.startswith("adam")}
-        state["param_groups"][0]["lr"] = facts["schedule"]["_last_lr"][0]
+        for group, rate in zip(state["param_groups"], facts["schedule"]["_last_lr"], strict=True):
+            group["lr"] = rate
         self.optimiser.load_state_dict(state)
         self.schedule.load_state_dict(facts["schedule"])
         self.records = [EpochRecord(**r) for r in facts["records"]]
-        self.stale = facts["stale"]
+        self.untrained, self.stale = facts["untrained"], facts["stale"]
         return True

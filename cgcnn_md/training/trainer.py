@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from cgcnn_md.nn import Model
 from cgcnn_md.objectives import OBJECTIVES, Objective
 from cgcnn_md.progress import Progress
 from cgcnn_md.training.checkpoint import TrainingState
-from cgcnn_md.training.moments import pair_features
+from cgcnn_md.training.moments import fit_maps, pair_features
 from cgcnn_md.training.pairs import PairBatch, PairSampler
 from cgcnn_md.training.records import EpochRecord, write_records
 
@@ -27,6 +28,8 @@ _CLIP = 1.0
 _PATIENCE = 4  # epochs without a better held-out score
 _TRIAL = 2  # epochs that a start is tried for
 _VALIDATION_NODES = 40_000
+_FIRST_RATE, _GROWS = 0.03, 1 / 6  # of the peak rate; share of the steps until that is reached
+_START_NODES = 40_000  # that the map is fitted to which the projection starts at
 _FEWEST_SHARED = 4  # held-out atoms for each feature that a regression on them takes
 
 
@@ -84,11 +87,39 @@ class Trainer:
         model, settings = self.model, self.settings
         device = model.encoder.species.weight.device
         objective = OBJECTIVES[settings.objective](model.config.n_hidden, len(model.identities)).to(device)
+        sizes = {model.encoder: 1.0, objective.head: self._aim(objective)}
         optimiser = torch.optim.Adam(
-            [*model.encoder.parameters(), *objective.head.parameters()], lr=settings.learning_rate
+            [{"params": part.parameters(), "lr": size * settings.learning_rate} for part, size in sizes.items()]
         )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * settings.steps_per_epoch)
-        return TrainingState(model.encoder, objective, optimiser, schedule, model.lag)
+        steps = settings.epochs * settings.steps_per_epoch
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / steps))
+        untrained = score_batches(model, objective, self._fixed)
+        return TrainingState(model.encoder, objective, optimiser, schedule, model.lag, untrained)
+
+    def _aim(self, objective: Objective) -> float:
+        """Let the projection start at the slowest coordinates that the encoder has as it is, each species' in turn.
+
+        Returns
+        -------
+        float
+            How much larger its weights are than they were: where atoms are nearly alike, their differences are small.
+        """
+        head = objective.head.weight
+        maps = fit_maps(self.model, self.samplers[0], len(head), max_nodes=_START_NODES)
+        slow = sorted(
+            (rank, -float(c), name)
+            for name, mapping in maps.items()
+            for rank, c in enumerate(mapping.autocorrelation)
+            if c > 0
+        )[: len(head)]
+        rows = [maps[name].weights[:, rank] / -negative for rank, negative, name in slow]  # of variance 1
+        if not rows:
+            return 1.0
+        with torch.no_grad():
+            size = float(np.mean(np.linalg.norm(rows, axis=1))) / float(head.norm(dim=1).mean())
+            head *= size
+            head[: len(rows)] = torch.from_numpy(np.array(rows)).to(head)
+        return size
 
     def _best_of(self, state: TrainingState, n: int) -> TrainingState:
         """Try n starts for some epochs and go on with the one of the best held-out score."""
@@ -106,7 +137,7 @@ class Trainer:
                 self._epoch(state)
             tried.append((state, {k: v.detach().clone() for k, v in encoder.state_dict().items()}))
             self._others.append(self._held_out_features())
-        self.scores = scores = [state.best_score for state, _ in tried]
+        self.scores = scores = [max(state.best_epoch, state.untrained) for state, _ in tried]
         best = int(np.argmax(scores))
         self._others.pop(best)
         state, weights = tried[best]
@@ -130,11 +161,10 @@ class Trainer:
             batch = next(views[step % len(views)])
             with mixed:
                 x, y = pair_features(self.model, batch)
-            species, classes = (torch.from_numpy(c.astype(np.int64)).to(device) for c in (batch.species, batch.classes))
-            score = objective(x.float(), y.float(), species, classes)
+            score = objective(x.float(), y.float(), *_codes([batch], device))
             state.optimiser.zero_grad()
             (-score).backward()
-            torch.nn.utils.clip_grad_norm_(state.optimiser.param_groups[0]["params"], _CLIP)
+            torch.nn.utils.clip_grad_norm_(self.model.encoder.parameters(), _CLIP)
             state.optimiser.step()
             state.schedule.step()
             scores.append(float(score.detach()))
@@ -194,10 +224,18 @@ def score_batches(model: Model, objective: Objective, batches: Sequence[PairBatc
     objective.eval()
     ends = [pair_features(model, b) for b in batches]
     x, y = (torch.cat([e[i] for e in ends]).float() for i in range(2))
-    species, classes = (
-        torch.from_numpy(np.concatenate(of).astype(np.int64)).to(x.device)
-        for of in ([b.species for b in batches], [b.classes for b in batches])
-    )
-    score = float(objective(x, y, species, classes))
+    score = float(objective(x, y, *_codes(batches, x.device)))
     objective.train()
     return score
+
+
+def _codes(batches: Sequence[PairBatch], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the species of all pairs, and the identity classes of both their ends."""
+    species, classes = (np.concatenate([getattr(b, of) for b in batches]) for of in ("species", "classes"))
+    return torch.from_numpy(species.astype(np.int64)).to(device), torch.from_numpy(classes.astype(np.int64)).to(device)
+
+
+def _rate(done: float) -> float:
+    """Give the learning rate after a share of the steps, of its peak: small steps first, lest what is rare be lost."""
+    grown = math.exp(math.log(_FIRST_RATE) * max(1 - done / _GROWS, 0.0))
+    return grown * (1 + math.cos(math.pi * min(done, 1.0))) / 2
