@@ -104,7 +104,7 @@ class TrainConfig:
     batch_atoms
         Budget of atoms in one view of a batch.
     learning_rate
-        Peak of the cosine schedule.
+        Peak of the rate: it rises over the first steps, and falls by a cosine.
     validation
         Share of the frames that is held out: contiguous blocks, the ends of up to three stretches of each run.
     validate_run

@@ -22,9 +22,9 @@ from cgcnn_md.store import Store
 
 def judged(
     *stores: Store, n_clusters: int = 2, shuffles: Shuffles | None = None, surrogates: int = 5, stability: float = 1.0,
-    **provenance: object,
+    n_coordinates: int = 2, **provenance: object,
 ) -> Trust:  # fmt: skip
-    evidence = Evidence(n_clusters, 2, 0.1, stability, 1.0, "", surrogates=surrogates)
+    evidence = Evidence(n_clusters, n_coordinates, 0.1, stability, 1.0, "", surrogates=surrogates)
     found = Discovery(
         {"Li": SpeciesClusters(np.arange(2), None, evidence)}, {"Li": 0}, {"Li": "Li"},
         {} if shuffles is None else {"Li": shuffles},
@@ -134,6 +134,17 @@ def test_training_starts_and_shuffles_are_judged(tmp_path: Path) -> None:
         "only 40 frames in a run: what is rare or slow is not seen",
         "starts of training reached held-out scores from 1 to 2: try another seed",
     ]
+
+
+def test_what_training_lost_is_said_where_no_coordinate_is_left(tmp_path: Path) -> None:
+    store = store_of(tmp_path, np.zeros((60, 20), dtype=int))
+    cautions = []
+    for trained in (0.04, 0.25):
+        scores = {"Li": {"trained": trained, "untrained": 0.3}}
+        cautions.append(judged(store, n_clusters=1, n_coordinates=0, scores=scores).warnings)
+    assert cautions == [
+        ["Li: training did not raise the kinetic variance kept on unseen time (0.3 before, 0.04 after)"], []
+    ]  # fmt: skip
 
 
 def test_effective_rank_counts_equal_variances() -> None:

@@ -25,6 +25,7 @@ _FRAMES = 50  # of the longest run, below which what is rare or slow is not seen
 _STABLE = 0.9  # agreement of clusters on halves of the time or of the atoms, below which borders are vague
 _SHARED = 0.7  # of the slow coordinates' variance, which another start of training should lead to
 _LASTS = float(np.exp(-1))  # autocorrelation after one lag of an exchange that lasts a lag
+_LOST = 0.1  # kinetic variance that training may lose where no coordinate is left
 _NEAR = 0.95  # of the best score, from which a start has come as far
 _SPREAD = 1.2  # ratio of the scores of several starts, above which training depends on the start
 
@@ -54,7 +55,8 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
     if evidence.n_clusters > 1 and evidence.surrogates is not None and evidence.surrogates < SURROGATES:
         single = f"only {evidence.surrogates} of {SURROGATES} surrogates without structure give one cluster"
         yield Caution(0.95, f"{name}: {single}: so may the clusters of the data be chance")
-    if evidence.n_coordinates and untrained is not None and trained is not None and trained <= untrained:
+    lost = -np.inf if untrained is None or trained is None else untrained - trained
+    if lost >= (0.0 if evidence.n_coordinates else _LOST):
         scores = f"{untrained:.3g} before, {trained:.3g} after"
         yield Caution(0.9, f"{name}: training did not raise the kinetic variance kept on unseen time ({scores})")
     if evidence.n_coordinates and row.agreement is not None and row.agreement < _SHARED:

@@ -84,7 +84,7 @@ FLAGS: dict[str, Flag] = {
     "epochs": Flag(("--epochs",), TRAINING, "Most epochs; training stops earlier when validation stalls."),
     "steps_per_epoch": Flag(("--steps-per-epoch",), TRAINING, "Optimiser steps in an epoch."),
     "batch_atoms": Flag(("--batch-atoms",), TRAINING, "Atoms in one view of a batch."),
-    "learning_rate": Flag(("--learning-rate",), TRAINING, "Peak of the cosine schedule."),
+    "learning_rate": Flag(("--learning-rate",), TRAINING, "Peak of the rate, which rises over the first steps."),
     "validation": Flag(("--validation",), TRAINING, "Share of the frames that is held out, in contiguous blocks."),
     "validate_run": Flag(
         ("--validate-run",),

@@ -28,7 +28,7 @@ _CLIP = 1.0
 _PATIENCE = 4  # epochs without a better held-out score
 _TRIAL = 2  # epochs that a start is tried for
 _VALIDATION_NODES = 40_000
-_FIRST_RATE, _GROWS = 0.03, 1 / 6  # of the peak rate; share of the steps until that is reached
+_FIRST_RATE, _GROWS = 0.1, 1 / 24  # of the peak rate; share of the steps until that is reached
 _START_NODES = 40_000  # that the map is fitted to which the projection starts at
 _FEWEST_SHARED = 4  # held-out atoms for each feature that a regression on them takes
 
@@ -137,7 +137,7 @@ class Trainer:
                 self._epoch(state)
             tried.append((state, {k: v.detach().clone() for k, v in encoder.state_dict().items()}))
             self._others.append(self._held_out_features())
-        self.scores = scores = [max(state.best_epoch, state.untrained) for state, _ in tried]
+        self.scores = scores = [state.best_epoch for state, _ in tried]
         best = int(np.argmax(scores))
         self._others.pop(best)
         state, weights = tried[best]
