@@ -57,7 +57,7 @@ def edge_terms(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor
         Gate and core logits, each of shape (n_centres, k, W).
     """
     low = place.floor().clamp(max=table.shape[0] - 2)
-    part = (place - low).unsqueeze(-1).to(table.dtype)  # under autocast the table is bfloat16
+    part = (place - low).unsqueeze(-1).to(table.dtype)
     knot = low.long()
     looked_up = torch.lerp(table[knot], table[knot + 1], part)
     gate, core = (p.unsqueeze(1) + q[index.long()] + looked_up).chunk(2, dim=-1)

@@ -33,7 +33,7 @@ def gather_moments(model: Model, batches: Iterable[PairBatch]) -> dict[str, Lagg
     """Sum the lagged moments of the features about the means of identity classes, per species."""
     moments: dict[str, LaggedMoments] = {}
     for batch in batches:
-        x, y = (f.float().cpu().numpy() for f in pair_features(model, batch))
+        x, y = (f.cpu().numpy() for f in pair_features(model, batch))
         for code in np.unique(batch.species):
             mine = batch.species == code
             gathered = moments.setdefault(model.kinds[code], LaggedMoments(x.shape[1], len(model.identities)))

@@ -53,7 +53,7 @@ def _coordinates(model: Model, batches: Iterable[PairBatch]) -> dict[str, Pairs]
     """Slow coordinates of both ends of the pairs of every species that has any, thinned out evenly where many."""
     ends: dict[str, list[tuple[Floats, Floats]]] = {}
     for batch in batches:
-        x, y = (f.float().cpu().numpy() for f in pair_features(model, batch))
+        x, y = (f.cpu().numpy() for f in pair_features(model, batch))
         for code in np.unique(batch.species):
             mine, name = batch.species == code, model.kinds[code]
             mapping = model.maps[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Sequence
@@ -151,7 +150,6 @@ class Trainer:
         """Take the steps of an epoch and note its scores."""
         settings, objective = self.settings, state.objective
         device = self.model.encoder.species.weight.device
-        mixed = torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
         epoch = len(state.records) + 1
         # a generator of its own for each epoch: a resumed training draws what an unbroken one would have
         rng = np.random.default_rng([settings.seed, epoch])
@@ -159,9 +157,7 @@ class Trainer:
         began, scores, atoms = time.perf_counter(), [], 0
         for step in range(settings.steps_per_epoch):
             batch = next(views[step % len(views)])
-            with mixed:
-                x, y = pair_features(self.model, batch)
-            score = objective(x.float(), y.float(), *_codes([batch], device))
+            score = objective(*pair_features(self.model, batch), *_codes([batch], device))
             state.optimiser.zero_grad()
             (-score).backward()
             torch.nn.utils.clip_grad_norm_(self.model.encoder.parameters(), _CLIP)
@@ -177,7 +173,7 @@ class Trainer:
 
     @torch.no_grad()
     def _held_out_features(self) -> NDArray[np.float32]:
-        return np.concatenate([pair_features(self.model, batch)[0].float().cpu().numpy() for batch in self._fixed])
+        return np.concatenate([pair_features(self.model, batch)[0].cpu().numpy() for batch in self._fixed])
 
     def agreement(self) -> dict[str, float]:
         """Tell how far other starts lead to the same slow coordinates.
@@ -223,7 +219,7 @@ def score_batches(model: Model, objective: Objective, batches: Sequence[PairBatc
     """Score batches together, so that one small batch does not decide."""
     objective.eval()
     ends = [pair_features(model, b) for b in batches]
-    x, y = (torch.cat([e[i] for e in ends]).float() for i in range(2))
+    x, y = (torch.cat([e[i] for e in ends]) for i in range(2))
     score = float(objective(x, y, *_codes(batches, x.device)))
     objective.train()
     return score
