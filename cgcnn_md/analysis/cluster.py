@@ -27,12 +27,12 @@ from cgcnn_md.analysis.parting import (
     outlasting,
     staying,
 )
+from cgcnn_md.analysis.valley import PASS
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.states import SoftStates
 
 _ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Hennig, Comput. Stat. Data Anal. 52, 258)
-_PASS = 0.22  # density in a valley that is left over a barrier of 1.5 kT: exp(-1.5)
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
 
@@ -219,7 +219,7 @@ def _believed(
     halves = _halves(points, ways, seen, seed) if seen > 1 else []
     while whole.n_clusters_ > (n_clusters or 1):
         weak = np.ones(whole.n_clusters_, dtype=bool)
-        if n_clusters is None and whole.valley_ <= _PASS and halves:
+        if n_clusters is None and whole.valley_ <= PASS and halves:
             found = _found_again(halves, whole)
             lasts = weak if pairs is None else outlasting(whole, pairs, lag)
             if _stability(halves, whole) >= STABLE and found.all() and lasts.all():
@@ -231,7 +231,8 @@ def _believed(
     two = max(whole.n_clusters_, n_clusters or 2) == 2 and points.shape[1] > 1
     if two and pairs is not None and at_lag is not None:
         process = by_process(points, ways, pairs, lag, at_lag)
-        if process is not None and (whole.n_clusters_ == 1 or other_and_deeper(process[0], whole)):
+        chance = stability is not None and stability < STABLE  # two were asked for, and halves find others
+        if process is not None and (whole.n_clusters_ == 1 or chance or other_and_deeper(process[0], whole)):
             whole, stability = process
     parted = None if n_clusters is not None else in_two(points, ways, pairs, lag, whole)
     return (whole, stability, seen) if parted is None else (parted[0], min(parted[1], stability or 1.0), seen)
@@ -239,7 +240,7 @@ def _believed(
 
 def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
     """Merge the two clusters with the shallowest valley or, where all are deep, a weak one at the least loss."""
-    if pairs is None or fitted.valley_ > _PASS:
+    if pairs is None or fitted.valley_ > PASS:
         allowed = np.triu(weak[:, None] | weak, 1)
         a, b = np.unravel_index(int(np.where(allowed, fitted.ratios_, -1.0).argmax()), allowed.shape)
         return fitted.merged(int(a), int(b))

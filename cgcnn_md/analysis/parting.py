@@ -10,7 +10,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import adjusted_rand_score
 
 from cgcnn_md.analysis.processes import find_processes, lags_around
-from cgcnn_md.analysis.valley import Valley
+from cgcnn_md.analysis.valley import PASS, Valley
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats
 
@@ -28,7 +28,6 @@ _FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
 _HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
 _LARGE = 0.25  # of all points, that each of the two holds at least
 _HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
-_DEEP = 0.082  # density left over a barrier of 2.5 kT: exp(-2.5), where the direction was chosen and turned to show one
 _SMALL = 0.05  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
 _SHRINK = 1e-3  # of covariances within two groups
 _DEEPER = 1e-3  # that a ratio must fall for the direction to be turned again
@@ -77,7 +76,7 @@ def by_process(
     enough = [ends for ends in drawn if ends is not None and len(ends[0]) >= FEWEST]
     for axis in find_processes(enough).T if enough else ():
         found = _two_again(points, halves, axis, _SMALL * len(points), turned=True)
-        if found is None or found[0].ratio > _DEEP:
+        if found is None or found[0].ratio > PASS:
             continue
         parted = one.parted(0, found[0], points)
         if outlasting(parted, pairs, lag).all():

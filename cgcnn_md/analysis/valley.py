@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from cgcnn_md.frame import Floats
 
+PASS = 0.22
+"""Density left in a valley over a barrier of 1.5 kT, exp(-1.5), above which it parts no clusters."""
+
 _GRID = 200
 _BANDWIDTH = 0.3  # of the narrower group's standard deviation
 _FLAT = 2.0  # the floor of a valley: density up to so many times its least,
