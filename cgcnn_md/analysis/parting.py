@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 
 from cgcnn_md.analysis.processes import find_processes, lags_around
 from cgcnn_md.analysis.valley import PASS, Valley
@@ -29,8 +31,6 @@ _HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a
 _LARGE = 0.25  # of all points, that each of the two holds at least
 _HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
 _SMALL = 0.05  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
-_SHRINK = 1e-3  # of covariances within two groups
-_DEEPER = 1e-3  # that a ratio must fall for the direction to be turned again
 _MEANS = 20  # times that two means are moved
 
 Halves = dict[str, NDArray[np.bool_]]
@@ -111,7 +111,8 @@ def _two_again(
 def _two_along(points: Floats, axis: Floats, *, turned: bool) -> Valley:
     """Find the valley between the two groups that two means make of points along a direction.
 
-    If it may be `turned`, the direction goes on to what tells the two apart best, as long as the valley gets deeper.
+    If it may be `turned`, two Gaussians of one covariance are fitted from these groups on; the direction that tells the
+    two apart best is taken where the valley along it is deeper.
     """
     line = points @ axis
     border = float(line.mean())
@@ -121,17 +122,30 @@ def _two_along(points: Floats, axis: Floats, *, turned: bool) -> Valley:
             return Valley(axis, border, 1.0)
         border = float(line[~above].mean() + line[above].mean()) / 2
     valley = Valley.between(line[~above, None], line[above, None]).on(axis)
-    while turned and valley.ratio < _HALF:
-        above = valley.beyond(points)
-        if not FEWEST <= above.sum() <= len(points) - FEWEST:
-            break
-        axis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=_SHRINK).fit(points, above).coef_[0]
-        line = points @ axis
-        deeper = Valley.between(line[~above, None], line[above, None]).on(axis)
-        if deeper.ratio > valley.ratio - _DEEPER:
-            break
-        valley = deeper
+    above = valley.beyond(points)
+    if turned and valley.ratio < _HALF and FEWEST <= above.sum() <= len(points) - FEWEST:
+        axis, above = _two_gaussians(points, above)
+        if FEWEST <= above.sum() <= len(points) - FEWEST:
+            line = points @ axis
+            deeper = Valley.between(line[~above, None], line[above, None]).on(axis)
+            valley = deeper if deeper.ratio < valley.ratio else valley
     return valley
+
+
+def _two_gaussians(points: Floats, above: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Fit two Gaussians of one covariance, from two groups on; give the direction between them, and who is beyond."""
+    means = np.stack([points[side].mean(axis=0) for side in (~above, above)])
+    within = np.cov((points - means[above.astype(int)]).T) + 1e-6 * points.var() * np.eye(points.shape[1])
+    mixture = GaussianMixture(
+        2, covariance_type="tied", weights_init=[1 - above.mean(), above.mean()], means_init=means,
+        precisions_init=np.linalg.inv(within), reg_covar=1e-6 * float(points.var()), init_params="random_from_data",
+        random_state=0,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the valley is judged, wherever it stops
+        mixture.fit(points)
+    axis: Floats = mixture.precisions_ @ (mixture.means_[1] - mixture.means_[0])
+    return axis, mixture.predict(points) == 1
 
 
 def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, valley: Valley) -> bool:
