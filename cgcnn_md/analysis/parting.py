@@ -121,15 +121,19 @@ def _two_along(points: Floats, axis: Floats, *, turned: bool) -> Valley:
         if not 0 < above.sum() < len(line):
             return Valley(axis, border, 1.0)
         border = float(line[~above].mean() + line[above].mean()) / 2
-    valley = Valley.between(line[~above, None], line[above, None]).on(axis)
+    valley = _between(points, axis, above)
     above = valley.beyond(points)
     if turned and valley.ratio < _HALF and FEWEST <= above.sum() <= len(points) - FEWEST:
         axis, above = _two_gaussians(points, above)
         if FEWEST <= above.sum() <= len(points) - FEWEST:
-            line = points @ axis
-            deeper = Valley.between(line[~above, None], line[above, None]).on(axis)
-            valley = deeper if deeper.ratio < valley.ratio else valley
+            valley = min(valley, _between(points, axis, above), key=lambda each: each.ratio)
     return valley
+
+
+def _between(points: Floats, axis: Floats, above: NDArray[np.bool_]) -> Valley:
+    """Find the valley between two groups along a direction."""
+    line = points @ axis
+    return Valley.between(line[~above, None], line[above, None]).on(axis)
 
 
 def _two_gaussians(points: Floats, above: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
