@@ -168,9 +168,12 @@ def test_what_parts_most_atoms_in_two_needs_a_shallower_valley_than_the_rest() -
     slow = np.where(phase == 0, rng.uniform(-1.6, 1.6, n), 1.6 * phase) + 0.45 * rng.normal(size=n)
     fast, after = (0.55 * rng.choice([-1.0, 1.0], n) + 0.35 * rng.normal(size=n) for _ in range(2))
     now, later = np.stack([slow, fast], 1), np.stack([slow + 0.1 * rng.normal(size=n), fast + 0.1 * after], 1)
-    found = find_clusters(now, np.array([0.95, 0.9]), rng.permutation(n), pairs=(now, later))
+    keeps, when, atoms = np.array([0.95, 0.9]), rng.permutation(n), rng.integers(0, 200, n)
+    found = find_clusters(now, keeps, when, where=atoms, pairs=(now, later))
     assert found.n_clusters == 2
     assert 0.22 < found.evidence.valley < 0.61
+    few = find_clusters(now, keeps, when, where=atoms % 10, pairs=(now, later))
+    assert few.n_clusters == 1  # ten atoms are no phases
     labels = found.predict(now)
     known = (phase != 0) & (labels >= 0)
     assert adjusted_rand_score(phase[known], labels[known]) > 0.95
@@ -186,7 +189,8 @@ def test_rare_groups_far_away_do_not_hide_that_the_rest_is_two() -> None:
     rare = rng.choice([0, 1, 2], n, p=[0.96, 0.02, 0.02])
     points[rare == 1, 3] += 6
     points[rare == 2, 4] -= 6
-    found = find_clusters(points, np.full(6, 0.9), rng.permutation(n), pairs=(points, points))
+    atoms = rng.integers(0, 200, n)
+    found = find_clusters(points, np.full(6, 0.9), rng.permutation(n), where=atoms, pairs=(points, points))
     assert found.n_clusters >= 4  # phases may part what is rare, too
     assert 0.22 < found.evidence.valley < 0.61
     labels = found.fitted.predict(points)
@@ -201,4 +205,5 @@ def test_a_small_part_needs_the_deep_valley(share: float) -> None:
     rng = np.random.default_rng(2)
     n = 20_000
     points = np.where(rng.random(n) < share, 1.45, -1.45)[:, None] + 0.7 * rng.normal(size=(n, 1))
-    assert find_clusters(points, np.full(1, 0.9), np.arange(n), pairs=(points, points)).n_clusters == 1 + (share > 0.25)
+    found = find_clusters(points, np.full(1, 0.9), np.arange(n), where=np.arange(n) % 200, pairs=(points, points))
+    assert found.n_clusters == 1 + (share > 0.25)

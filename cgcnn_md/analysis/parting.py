@@ -32,6 +32,8 @@ _LARGE = 0.25  # of all points, that each of the two holds at least
 _HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
 _SMALL = 0.05  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
 _MEANS = 20  # times that two means are moved
+_STARTS = 16  # directions near that of a process from which two Gaussians are fitted: one fit may end beside it
+_NEAR = 0.6  # length of what is added to a direction of length 1: within 31 degrees
 
 Halves = dict[str, NDArray[np.bool_]]
 """Ways to halve the points, each by its name: which points are in the second half, shape (n_points,)."""
@@ -46,11 +48,11 @@ def in_two(
     """Part the largest cluster where one coordinate parts it into two large halves; give the stability of that.
 
     The slowest coordinate that does. Between many groups in many coordinates such a valley is filled by what is rare,
-    and by the atoms between two phases, and is not found by merging. It must be where it is on halves, and crossed
-    seldom.
+    and by the atoms between two phases, and is not found by merging. It must be where it is on halves, those of the
+    atoms among them (a few atoms are no phases), and crossed seldom.
     """
     mine = whole.labels_ == 0
-    if mine.mean() < 2 * _LARGE:
+    if mine.mean() < 2 * _LARGE or "atoms" not in halves:
         return None
     inside, halves = points[mine], {way: half[mine] for way, half in halves.items()}
     for axis in np.eye(points.shape[1]):
@@ -69,13 +71,18 @@ def by_process(
     """Part all points by the slowest process along which there is a high barrier; give the stability of that.
 
     Among many coordinates, of continua as slow as itself, a process with two states is a mixture of them, and no
-    valley is seen between groups.
+    valley is seen between groups. So its direction, where there is a valley along it at all, is turned to where that
+    is deepest.
     """
     one = ValleyClusters(n_groups=1).fit(points)
     drawn = [pairs if other == lag else at_lag(other) for other in lags_around(lag)]
     enough = [ends for ends in drawn if ends is not None and len(ends[0]) >= FEWEST]
-    for axis in find_processes(enough).T if enough else ():
-        found = _two_again(points, halves, axis, _SMALL * len(points), turned=True)
+    processes = find_processes(enough) if enough else np.zeros((points.shape[1], 0))
+    for axis in processes.T:
+        least = _SMALL * len(points)
+        if _two_along(points, axis).ratio > _HALF:
+            continue
+        found = _two_again(points, halves, _deepest(points, axis, processes, least), least, turned=True)
         if found is None or found[0].ratio > PASS:
             continue
         parted = one.parted(0, found[0], points)
@@ -108,7 +115,23 @@ def _two_again(
     return None if alike < STABLE or max(half.ratio for half in again) > _HALF else (valley, float(alike))
 
 
-def _two_along(points: Floats, axis: Floats, *, turned: bool) -> Valley:
+def _deepest(points: Floats, axis: Floats, processes: Floats, least: float) -> Floats:
+    """Turn a direction, from some near it among those of all processes, to where the valley along it is deepest.
+
+    Valleys with fewer than `least` points on one side are another matter.
+    """
+    rng = np.random.default_rng(0)
+    best = _two_along(points, axis, turned=True)
+    for _ in range(_STARTS):
+        aside = rng.normal(size=processes.shape[1])
+        near = axis + processes @ (_NEAR * aside / np.linalg.norm(aside))
+        valley = _two_along(points, near, turned=True)
+        if valley.ratio < best.ratio and least <= valley.beyond(points).sum() <= len(points) - least:
+            best = valley
+    return best.axis
+
+
+def _two_along(points: Floats, axis: Floats, *, turned: bool = False) -> Valley:
     """Find the valley between the two groups that two means make of points along a direction.
 
     If it may be `turned`, two Gaussians of one covariance are fitted from these groups on; the direction that tells the
