@@ -14,10 +14,9 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
-from cgcnn_md.analysis.membership import Membership, sure
+from cgcnn_md.analysis.membership import AtLag, Membership, sure
 from cgcnn_md.analysis.parting import (
     STABLE,
-    AtLag,
     Halves,
     by_process,
     either,
@@ -143,7 +142,7 @@ def find_clusters(
     lag
         Frames between both ends of a pair.
     at_lag
-        Gives such pairs at other lags, or None where there are none; None where processes are not to be looked for.
+        Gives such pairs at other lags, or None where there are none; None where one lag is to tell all.
     chance
         Autocorrelation that shuffled pairs reach by chance, shape (n,); None for none.
     n_clusters
@@ -199,7 +198,7 @@ def find_clusters(
     evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why, stays)
     belongs = None
     if pairs is not None:
-        belongs = Membership.fit(pairs, (fitted.predict(pairs[0]), fitted.predict(pairs[1])), found)
+        belongs = Membership.over_time(fitted.predict, found, pairs, lag, other)
     return SpeciesClusters(columns, fitted, evidence, belongs)
 
 

@@ -177,10 +177,17 @@ class _Search:
             return given_states(self.given[of], points, pairs)
         found = find_clusters(
             points, autocorrelation, when, where=where, pairs=pairs, lag=self.lag or 1,
-            at_lag=None if pairs is None else partial(self._pairs, name, read),
+            at_lag=None if pairs is None else partial(self._pairs_within, name, read),
             chance=shuffles[name].chance if name in shuffles else None, n_clusters=self.n_clusters, seed=self.seed,
         )  # fmt: skip
         return found if self.n_clusters is not None else try_surrogates(found, points, when, where, seed=self.seed)
+
+    def _pairs_within(
+        self, name: str, read: Callable[[NDArray[np.float32], NDArray[np.str_]], Floats], lag: int
+    ) -> tuple[Floats, Floats] | None:
+        """Draw pairs at a lag of half of the longest run at most: beyond, they would tell of its ends only."""
+        longest = max(int(np.unique(store.runs, return_counts=True)[1].max()) for store in self.stores)
+        return self._pairs(name, read, lag) if 2 * lag <= longest else None
 
     def _pairs(
         self, name: str, read: Callable[[NDArray[np.float32], NDArray[np.str_]], Floats], lag: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from cgcnn_md.analysis.membership import AtLag
 from cgcnn_md.analysis.processes import find_processes, lags_around
 from cgcnn_md.analysis.valley import PASS, Valley
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
@@ -37,9 +37,6 @@ _NEAR = 0.6  # length of what is added to a direction of length 1: within 31 deg
 
 Halves = dict[str, NDArray[np.bool_]]
 """Ways to halve the points, each by its name: which points are in the second half, shape (n_points,)."""
-
-AtLag = Callable[[int], tuple[Floats, Floats] | None]
-"""Gives slow coordinates of atoms now and so many frames later, each of shape (n_pairs, n)."""
 
 
 def in_two(
