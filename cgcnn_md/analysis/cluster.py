@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from cgcnn_md.analysis.halves import STABLE, Again, Halves, halve
 from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
 from cgcnn_md.analysis.membership import AtLag, Membership, sure
-from cgcnn_md.analysis.parting import (
-    STABLE,
-    Halves,
-    by_process,
-    either,
-    halve,
-    in_two,
-    other_and_deeper,
-    outlasting,
-    staying,
-)
+from cgcnn_md.analysis.parting import by_process, in_two, other_and_deeper, outlasting, staying
 from cgcnn_md.analysis.valley import PASS
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.states import SoftStates
 
-_ALIKE = 0.75  # Jaccard index below which a cluster is not found again (C. Hennig, Comput. Stat. Data Anal. 52, 258)
 _BIC_STEPS = 5  # of expectation-maximisation, from the clusters found
 
 
@@ -215,18 +203,18 @@ def _believed(
     """Find clusters that last and are found again on halves; give them, their stability, and how many valleys part."""
     whole = ValleyClusters(n_clusters=n_clusters or 1, seed=seed).fit(points)
     seen = whole.n_clusters_
-    halves = _halves(points, ways, seen, seed) if seen > 1 else []
+    again = Again.of(points, ways, seen, seed) if seen > 1 else None
     while whole.n_clusters_ > (n_clusters or 1):
         weak = np.ones(whole.n_clusters_, dtype=bool)
-        if n_clusters is None and whole.valley_ <= PASS and halves:
-            found = _found_again(halves, whole)
+        if n_clusters is None and whole.valley_ <= PASS and again is not None:
+            found = again.found(whole)
             lasts = weak if pairs is None else outlasting(whole, pairs, lag)
-            if _stability(halves, whole) >= STABLE and found.all() and lasts.all():
+            if again.stability(whole) >= STABLE and found.all() and lasts.all():
                 break
             if not (found & lasts).all():
                 weak = ~(found & lasts)
         whole = _fewer(whole, pairs, weak)
-    stability = 1.0 if whole.n_clusters_ == 1 else _stability(halves, whole) if halves else None
+    stability = 1.0 if whole.n_clusters_ == 1 else again.stability(whole) if again else None
     two = max(whole.n_clusters_, n_clusters or 2) == 2 and points.shape[1] > 1
     if two and pairs is not None and at_lag is not None:
         process = by_process(points, ways, pairs, lag, at_lag)
@@ -263,39 +251,3 @@ def _bic_gain(points: Floats, fitted: ValleyClusters) -> float:
 
 def _coordinates(n: int) -> str:
     return "the one slow coordinate" if n == 1 else f"the {n} slow coordinates"
-
-
-def _halves(points: Floats, ways: Halves, least: int, seed: int) -> list[Ints]:
-    """Cut every half of the points where its own valleys part it, into no fewer parts than `least`.
-
-    Gives the part of every point by each half, none where the points are too few.
-    """
-    every = either(ways)
-    if min(half.sum() for half in every) < 2 * FEWEST:
-        return []
-    # with a seed of its own each, so that what an unlucky start of k-means made is not found again either
-    own = enumerate(every, start=seed + 1)
-    return [ValleyClusters(n_clusters=least, seed=s).fit(points[half]).predict(points) for s, half in own]
-
-
-def _matched(halves: list[Ints], whole: ValleyClusters) -> Iterator[Ints]:
-    """Give the clusters by every half: every part of it is taken for the cluster that most of its points are in."""
-    for part in halves:
-        shared = np.zeros((int(part.max()) + 1, whole.n_clusters_), dtype=np.int64)
-        np.add.at(shared, (part, whole.labels_), 1)
-        yield shared.argmax(axis=1)[part]
-
-
-def _stability(halves: list[Ints], whole: ValleyClusters) -> float:
-    """Give the agreement (adjusted Rand index) of the clusters with those by every half, the least."""
-    return float(min(adjusted_rand_score(whole.labels_, again) for again in _matched(halves, whole)))
-
-
-def _found_again(halves: list[Ints], whole: ValleyClusters) -> NDArray[np.bool_]:
-    """Tell of every cluster whether every half has it too: by what both share over what either holds (Jaccard)."""
-    found = np.ones(whole.n_clusters_, dtype=bool)
-    for again in _matched(halves, whole):
-        for c in range(whole.n_clusters_):
-            here, there = whole.labels_ == c, again == c
-            found[c] &= (here & there).sum() >= _ALIKE * (here | there).sum()
-    return found

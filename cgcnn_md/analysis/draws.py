@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.census import lagged_frames
-from cgcnn_md.analysis.parting import PLACES
+from cgcnn_md.analysis.halves import PLACES
 from cgcnn_md.analysis.project import gather
 from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store

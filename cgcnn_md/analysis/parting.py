@@ -10,21 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from cgcnn_md.analysis.halves import STABLE, Halves, either
 from cgcnn_md.analysis.membership import AtLag
 from cgcnn_md.analysis.processes import find_processes, lags_around
 from cgcnn_md.analysis.valley import PASS, Valley
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats
 
-PLACES = 1_000_000
-"""Places for the atoms of a system, one after another as in its file, and for its frames."""
-
-STABLE = 0.8
-"""Agreement (adjusted Rand index) below which clusters are not believed."""
-
-_STRETCHES = 10  # of time, every other one of which makes a half
-_BLOCKS = 40  # of atoms that follow each other in the file, so mostly of the same molecules
-_FEWEST_ATOMS = 20  # without which halves of them say nothing
 _KEEPS = 0.5  # autocorrelation of being in a cluster over one lag: of those beyond chance, half are in it still
 _FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
 _HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
@@ -34,9 +26,6 @@ _SMALL = 0.05  # of all points, that either side of a barrier holds: what is rar
 _MEANS = 20  # times that two means are moved
 _STARTS = 16  # directions near that of a process from which two Gaussians are fitted: one fit may end beside it
 _NEAR = 0.6  # length of what is added to a direction of length 1: within 31 degrees
-
-Halves = dict[str, NDArray[np.bool_]]
-"""Ways to halve the points, each by its name: which points are in the second half, shape (n_points,)."""
 
 
 def in_two(
@@ -196,37 +185,3 @@ def staying(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
     before = np.bincount(now, minlength=n)
     same = np.bincount(now[now == later], minlength=n)
     return np.where(before >= FEWEST, same / np.maximum(before, 1), 1.0)
-
-
-def halve(when: NDArray[np.integer], where: NDArray[np.integer] | None = None) -> Halves:
-    """Halve points by every other stretch of the time and by every other block of atoms.
-
-    What atoms do that never leave their place is found again on any half of the time, one atom at a time; only other
-    atoms tell whether it is an environment. Of one time, or of few atoms, there is the other way; of both, every other
-    point.
-
-    Parameters
-    ----------
-    when
-        Frame of every point, shape (n_points,).
-    where
-        Atom of every point, shape (n_points,); None where not known. Numbers that differ by a multiple of `PLACES` are
-        of atoms at the same place in other systems, of each of which either half holds some.
-    """
-    halves = {"time": _every_other(when, _STRETCHES)} if np.ptp(when) else {}
-    if where is not None and len(np.unique(where)) >= _FEWEST_ATOMS:
-        halves["atoms"] = _every_other(where % PLACES, _BLOCKS)
-    return halves or {"atoms": np.arange(len(when)) % 2 == 1}
-
-
-def either(halves: Halves) -> list[NDArray[np.bool_]]:
-    """Give the first and the second half of the points by every way."""
-    return [half for second in halves.values() for half in (~second, second)]
-
-
-def _every_other(order: NDArray[np.integer], stretches: int) -> NDArray[np.bool_]:
-    """Tell which points are in every other stretch of an order."""
-    rank = np.unique(order, return_inverse=True)[1]
-    n = int(rank.max()) + 1
-    odd: NDArray[np.bool_] = rank * min(stretches, n) // n % 2 == 1
-    return odd

@@ -41,6 +41,8 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     n_clusters_
         Clusters found.
+    tree_
+        Groups and the order in which they merge.
     borders_
         Valley between every two parts, by pair. A cluster is a part, or several that were merged.
     cluster_of_
@@ -62,8 +64,14 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: NDArray[np.floating], y: None = None) -> Self:  # noqa: ARG002 (scikit-learn asks for it)
         """Fit to points of shape (n, n_coordinates)."""
         points = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        tree = MergeTree.of(points, self.n_groups, seed=self.seed, least=self.n_clusters)
+        self.tree_ = tree = MergeTree.of(points, self.n_groups, seed=self.seed, least=self.n_clusters)
         return self._draw_borders(points, tree.labels(max(tree.most(self.depth), min(self.n_clusters, tree.n_groups))))
+
+    def cut(self, n: int, X: NDArray[np.floating]) -> Self:
+        """Give so many clusters of the same groups, with borders of their own; X are the points fitted to."""
+        other: Self = clone(self)
+        other.tree_, other.n_features_in_ = self.tree_, self.n_features_in_
+        return other._draw_borders(np.asarray(X, dtype=np.float64), self.tree_.labels(n))
 
     def merged(self, a: int, b: int) -> Self:
         """Give the same clusters with two of them taken together; the borders to all others stay."""
