@@ -57,7 +57,11 @@ class Valley:
         states the slow coordinate is the committor, stretched and shifted, so that line leads through the transition. A
         linear discriminant is turned from it by whatever else varies within the groups.
         """
-        axis = np.median(b, axis=0) - np.median(a, axis=0)
+        return cls.along(a, b, np.median(b, axis=0) - np.median(a, axis=0))
+
+    @classmethod
+    def along(cls, a: Floats, b: Floats, axis: Floats) -> Valley:
+        """Find the valley between two groups of points along a direction of shape (n,), which is from a to b."""
         pa, pb = a @ axis, b @ axis
         low, high = float(np.median(pa)), float(np.median(pb))
         if not high > low:

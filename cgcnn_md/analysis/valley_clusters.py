@@ -181,19 +181,27 @@ class MergeTree:
         different = len(np.unique(points, axis=0))
         n = min(max(int(np.clip(len(points) // FEWEST, 1, n_groups)), least), different)
         group = np.asarray(KMeans(n, random_state=seed, n_init=1).fit_predict(points), dtype=np.int64)
-        members = {g: np.flatnonzero(group == g) for g in range(n)}
-        ratio = {(a, b): _shallow(points[members[a]], points[members[b]]) for a in members for b in members if a < b}
+        held = {g: points[group == g] for g in range(n)}
+        middle = {g: np.median(inside, axis=0) for g, inside in held.items()}
+
+        def shallow(a: int, b: int) -> float:
+            if min(len(held[a]), len(held[b])) < FEWEST:  # too small to tell: above 1, and more so the nearer
+                return 1.0 + 1.0 / (1.0 + float(np.linalg.norm(held[a].mean(axis=0) - held[b].mean(axis=0))))
+            return Valley.along(held[a], held[b], middle[b] - middle[a]).ratio
+
+        ratio = {(a, b): shallow(a, b) for a in held for b in held if a < b}
         tree = cls(group, [], [])
         while ratio:
             into, gone = max(ratio, key=lambda pair: (ratio[pair], -pair[0], -pair[1]))
             tree.merges.append((into, gone))
             tree.ratios.append(min(ratio[into, gone], 1.0))
-            members[into] = np.concatenate([members[into], members.pop(gone)])
+            held[into] = np.concatenate([held[into], held.pop(gone)])
+            middle[into] = np.median(held[into], axis=0)
             ratio = {pair: value for pair, value in ratio.items() if gone not in pair}
-            for other in members:
+            for other in held:
                 if other != into:
                     pair = (min(into, other), max(into, other))
-                    ratio[pair] = _shallow(points[members[pair[0]]], points[members[pair[1]]])
+                    ratio[pair] = shallow(*pair)
         return tree
 
     def most(self, depth: float) -> int:
@@ -220,10 +228,3 @@ def _ranks(sizes: Ints) -> Ints:
     rank = np.empty(len(sizes), dtype=np.int64)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
     return rank
-
-
-def _shallow(a: Floats, b: Floats) -> float:
-    """Density in the valley between two groups; for a group too small to tell, above 1 and more so the nearer."""
-    if min(len(a), len(b)) < FEWEST:
-        return 1.0 + 1.0 / (1.0 + float(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))))
-    return Valley.between(a, b).ratio

@@ -157,7 +157,7 @@ def train_model(
     if not sampler.held_out:
         progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
     n = 16 if config.store.features == "hidden" else int(config.store.features)
-    untrained = fit_maps(model, sampler, n, max_nodes=_UNTRAINED_NODES)
+    untrained = fit_maps(model, sampler, n, max_nodes=_UNTRAINED_NODES) if settings.epochs else {}
     trainer = Trainer(model, samplers, settings, progress, folder)
     records = trainer.run() if settings.epochs else []
     model.maps = fit_maps(model, sampler, n)
@@ -171,7 +171,7 @@ def train_model(
     model.provenance |= {"starts": [round(s, 4) for s in trainer.scores], "agreement": trainer.agreement()}
     model.provenance["scores"] = {
         name: {"trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4)}
-        for name in model.kinds
+        for name in untrained
     }
     wanted = set().union(*(reader.groups.names.tolist() for reader in readers))
     if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
