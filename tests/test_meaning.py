@@ -25,6 +25,9 @@ def test_correlation_ratio_is_that_of_the_analysis_of_variance() -> None:
     assert correlation_ratio(np.ones(10), y[:10]) == correlation_ratio(x, np.ones(1000)) == 0.0
 
 
+BAD = 150  # cannot be decoded
+
+
 class Source:
     """Frames of 4 A and 36 B in a box."""
 
@@ -37,6 +40,7 @@ class Source:
 
     def frames(self, indices):
         for i in indices:
+            assert i != BAD, "a frame that was skipped is not read"
             species = np.repeat([0, 1], [4, 36]).astype(np.int16)
             yield Frame(self.positions[i], np.eye(3) * 12.0, np.ones(3, bool), species, number=i)
 
@@ -54,6 +58,9 @@ def test_finds_what_a_coordinate_was_made_of(tmp_path: Path) -> None:
     for unit in range(3):
         here = slice(100 * unit, 100 * unit + 100)
         store.write(here.start, values[here].astype(np.float32), np.arange(100.0))
+        labels = np.zeros((100, 4), dtype=np.int16)
+        labels[np.arange(here.start, here.stop) == BAD] = -1
+        store.write_clusters(here.start, labels)
         store.mark_done(unit)
 
     def read(_name: str, block: np.ndarray, _identity: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.images import completed, vectors_around
-from cgcnn_md.analysis.samples import FrameSource, evenly
+from cgcnn_md.analysis.samples import FrameSource, evenly, labelled_frames
 from cgcnn_md.frame import Floats, Frame, Ints
 from cgcnn_md.store import Store
 
@@ -92,10 +92,9 @@ def words(table: pd.DataFrame, timescales: Mapping[str, Sequence[float]]) -> lis
 
 def _frames(store: Store, atoms: int) -> list[int]:
     """Choose frames, evenly spread over what is done, enough for the species that has fewest atoms."""
-    done = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(u.start, u.stop) for u in store.done_units())])
     most = max(int(_ATOM_FRAMES / max(store.n_atoms, 1)), _FRAMES[0])
     n = min(int(np.clip(_POINTS // atoms, *_FRAMES)), most)
-    return evenly(done, n)
+    return evenly(labelled_frames(store), n)
 
 
 def _distances(frame: Frame, species: Sequence[str], centres: Ints) -> dict[str, Floats]:

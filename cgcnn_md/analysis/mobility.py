@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cgcnn_md.analysis.bootstrap import FEWEST, Units, dealt, interval, joined
 from cgcnn_md.analysis.census import frames_joined, step_time
 from cgcnn_md.analysis.images import box_heights, completed
-from cgcnn_md.analysis.samples import FrameSource
+from cgcnn_md.analysis.samples import FrameSource, labelled_frames
 from cgcnn_md.frame import Floats, Frame, Ints
 from cgcnn_md.store import Store
 
@@ -110,10 +110,7 @@ def displacements(
 
 def _windows(store: Store, n_atoms: int, frames: int | None) -> list[range]:
     """Choose windows of frames that follow each other, are done and hold labels."""
-    usable = np.zeros(store.n_frames, dtype=np.bool_)
-    for unit in store.done_units():
-        usable[unit] = (store.clusters(unit) >= 0).any(axis=1)
-    rows = np.flatnonzero(usable)
+    rows = labelled_frames(store)
     follows = frames_joined(store)[rows] & (np.diff(rows, prepend=-2) == 1)
     stretches = np.split(rows, np.flatnonzero(~follows))[1:]
     longest = max((len(s) for s in stretches), default=0)

@@ -110,6 +110,12 @@ def evenly(frames: Ints, n: int) -> list[int]:
     return [int(part[len(part) // 2]) for part in np.array_split(frames, n) if len(part)]
 
 
+def labelled_frames(store: Store) -> Ints:
+    """Give the frames that are done and hold a label: none of those that could not be read and were skipped."""
+    labelled = [unit.start + np.flatnonzero((store.clusters(unit) >= 0).any(axis=1)) for unit in store.done_units()]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *labelled])
+
+
 def sample_frames(reader: FrameSource, store: Store, n_frames: int | None = None) -> Iterator[LabelledFrame]:
     """Yield labelled frames, evenly spaced over what is done and holds a label.
 
@@ -127,11 +133,9 @@ def sample_frames(reader: FrameSource, store: Store, n_frames: int | None = None
     LabelledFrame
         A frame with the labels of its targets.
     """
-    labelled = [unit.start + np.flatnonzero((store.clusters(unit) >= 0).any(axis=1)) for unit in store.done_units()]
-    done = np.concatenate([np.zeros(0, dtype=np.int64), *labelled])
     if n_frames is None:
         n_frames = int(np.clip(4000 // max(store.n_atoms, 1), 20, 200))
-    picked = evenly(done, n_frames)
+    picked = evenly(labelled_frames(store), n_frames)
     for index, frame in zip(picked, reader.frames(picked), strict=True):
         labels = np.full(len(frame), -1, dtype=np.int64)
         labels[reader.targets] = store.clusters(index)
