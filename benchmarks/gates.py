@@ -21,7 +21,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from cgcnn_md.analysis.gates import effective_coordination
-from cgcnn_md.analysis.structure import sample_frames
+from cgcnn_md.analysis.samples import sample_frames
 from cgcnn_md.graph import KnnGraph
 from cgcnn_md.nn import Model, edge_importance, load_model, moves
 from cgcnn_md.out_folder import OutFolder
