@@ -45,7 +45,7 @@ class Again:
     points: Floats
     halves: list[NDArray[np.bool_]]
     own: list[ValleyClusters]
-    _parts: dict[tuple[int, int], Ints] = field(default_factory=dict)
+    _parts: dict[tuple[int, int], Ints] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(cls, points: Floats, ways: Halves, least: int, seed: int) -> Self | None:
