@@ -213,7 +213,8 @@ def _believed(
                 break
             if not (found & lasts).all():
                 weak = ~(found & lasts)
-        whole = _fewer(whole, pairs, weak)
+        deep = n_clusters is not None or whole.valley_ <= PASS
+        whole = _fewer(whole, pairs if deep else None, weak)
     stability = 1.0 if whole.n_clusters_ == 1 else again.stability(whole) if again else None
     two = max(whole.n_clusters_, n_clusters or 2) == 2 and points.shape[1] > 1
     if two and pairs is not None and at_lag is not None:
@@ -226,8 +227,11 @@ def _believed(
 
 
 def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
-    """Merge the two clusters with the shallowest valley or, where all are deep, a weak one at the least loss."""
-    if pairs is None or fitted.valley_ > PASS:
+    """Merge the two clusters, one of them weak, that lose the least of the slow motion; without pairs, the nearest.
+
+    Nearest are those with the shallowest valley.
+    """
+    if pairs is None:
         allowed = np.triu(weak[:, None] | weak, 1)
         a, b = np.unravel_index(int(np.where(allowed, fitted.ratios_, -1.0).argmax()), allowed.shape)
         return fitted.merged(int(a), int(b))
