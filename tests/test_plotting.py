@@ -139,7 +139,7 @@ def test_where_groups_share_a_panel_each_has_its_share_of_the_panel() -> None:
 def test_unassigned_points_are_grey_and_named() -> None:
     points = points_of(WATER).assign(cluster=lambda t: t.cluster.where(t.index % 5 > 0, -1))
     ax = plot_map(points, WATER, species="O")
-    assert legend_of(ax)[-1] == "not assigned"
+    assert legend_of(ax)[-1] == "between clusters"
     assert len(ax.collections[0].get_offsets()) == (points[points.species == "O"].cluster == -1).sum()
 
 
@@ -227,7 +227,7 @@ def test_runs_follow_each_other_and_the_rest_is_not_assigned() -> None:
     ax = plot_populations(series, WATER, species="O")
     assert ax.get_xlabel() == "time (ps), runs end to end"
     assert ax.get_xlim() == (0, 58)
-    assert legend_of(ax) == ["not assigned", "O 3: 8.0 %", "O 2: 50 %", "O 1: 42 %"]
+    assert legend_of(ax) == ["between clusters", "O 3: 8.0 %", "O 2: 50 %", "O 1: 42 %"]
 
 
 def test_unknown_times_are_counted_in_frames_and_one_frame_is_a_band() -> None:

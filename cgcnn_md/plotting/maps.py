@@ -91,7 +91,7 @@ def _draw(ax: Axes, name: str, points: pd.DataFrame, clusters: pd.DataFrame) -> 
     texts = [label[int(c)] for c in mine["cluster"]]
     if unknown.any():
         handles.append(_dot(Look(GREY, "-", "o")))
-        texts.append("not assigned")
+        texts.append("between clusters")
     method = str(points["method"].iloc[0]) if "method" in points else "UMAP"
     title = f"{name}: one environment" if len(mine) == 1 else f"{name}: {len(mine)} environments"
     dress(ax, title=title if len(mine) else name, x=f"{method} 1", y=f"{method} 2")

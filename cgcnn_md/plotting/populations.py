@@ -105,7 +105,7 @@ def _draw(ax: Axes, title: str, series: pd.DataFrame, mine: pd.DataFrame, cluste
     texts = [label[c] for c in order]
     if rest:
         handles.insert(0, Patch(facecolor=GREY))
-        texts.insert(0, "not assigned")
+        texts.insert(0, "between clusters")
     unit = ("time (ps)" if timed else "frame") + (", runs end to end" if several else "")
     dress(ax, title=title, x=unit, y="population")
     ax.set_ylim(0, 1)
