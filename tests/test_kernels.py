@@ -1,4 +1,4 @@
-"""Compiled loops are kept where that is possible, and made in every process where it is not."""
+"""Compiled loops are kept where that is possible, and made in every process where it is not; and their threads."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numba
+import numpy as np
 import pytest
+import torch
 
 import cgcnn_md
+from cgcnn_md.frame import Frame
+from cgcnn_md.kernels.neighbours import CellList
+from cgcnn_md.kernels.threads import side_by_side
 
 WORK = """
 import numba
@@ -60,3 +67,64 @@ print(torch.get_num_threads())
 def test_the_pool_of_the_loops_leaves_torch_its_one_thread() -> None:
     done = subprocess.run([sys.executable, "-c", POOL], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "2"]
+
+
+BOTH = """
+import numba
+import torch
+from cgcnn_md.kernels.convolution import gated_sum
+from cgcnn_md.kernels.threads import side_by_side
+
+numba.set_num_threads(2)
+torch.manual_seed(0)
+items = []
+for _ in range(2):
+    p, q, table = torch.randn(500, 16), torch.randn(500, 16), torch.randn(64, 16)
+    edges = torch.randint(0, 500, (500, 6), dtype=torch.int32), 62 * torch.rand(500, 6), torch.rand(500, 6)
+    items.append([x.requires_grad_() for x in (p, q, table)] + list(edges))
+def gradients(item):
+    return torch.autograd.grad(gated_sum(*item).square().sum(), item[:3])
+alone = [gradients(item) for item in items]
+for _ in range(20):
+    both = side_by_side(gradients, items)
+    assert all(torch.equal(a, b) for x, y in zip(alone, both) for a, b in zip(x, y))
+print(numba.threading_layer())
+"""
+
+
+@pytest.mark.parametrize("layer", ["workqueue", "default"])
+def test_both_ends_at_once_give_what_each_gives_alone(layer: str) -> None:
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"}
+    command = [sys.executable, "-W", "ignore", "-c", BOTH]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert layer in (done.stdout.strip(), "default")
+
+
+def test_the_second_of_two_has_a_thread_of_its_own_with_the_settings_of_the_first() -> None:
+    before = numba.get_num_threads()
+    if before < 2:
+        pytest.skip("one core")
+    numba.set_num_threads(2)
+    CellList.of(Frame(np.eye(3), np.zeros((3, 3)), np.zeros(3, bool), np.zeros(3, np.int16))).search(2, cutoff=5.0)
+    if numba.threading_layer() == "workqueue":
+        pytest.skip("loops that serve one caller at a time")
+    meet = threading.Barrier(2, timeout=10)
+
+    def where(fails: bool) -> tuple[bool, bool, int]:
+        meet.wait()  # neither gets on alone
+        if fails:
+            msg = "told to"
+            raise ValueError(msg)
+        main = threading.current_thread() is threading.main_thread()
+        return main, torch.is_grad_enabled(), numba.get_num_threads()
+
+    try:
+        with torch.no_grad():
+            assert side_by_side(where, [False, False]) == [(True, False, 1), (False, False, 1)]
+        assert side_by_side(where, [False, False]) == [(True, True, 1), (False, True, 1)]
+        for fails in ([True, False], [False, True]):
+            with pytest.raises(ValueError, match="told to"):
+                side_by_side(where, fails)
+            assert numba.get_num_threads() == 2
+    finally:
+        numba.set_num_threads(before)

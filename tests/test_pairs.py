@@ -176,6 +176,22 @@ def test_blocks_of_a_large_frame_hold_whole_groups() -> None:
     assert len(batch.species) == len(whole)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "frames"),
+    [((1200,), 1), ((1300,), 0), ((300, 400, 500), 3), ((700, 700, 700), 0), ((100, 100, 100), 5), ((60,) * 20, 20)],
+)
+def test_frames_are_whole_and_of_each_system_where_blocks_would_cost_as_much(
+    model: Model, sizes: tuple[int, ...], frames: int
+) -> None:
+    readers = [FakeReader([8], n=n) for n in sizes]
+    drawn = PairSampler(readers, model, view="time", lag=1, batch_atoms=500, validation=0.0)  # type: ignore[arg-type]
+    assert drawn.whole_frames == (frames > 0)
+    if frames:
+        assert drawn.per_batch() == frames
+        batch = next(drawn.random(np.random.default_rng(0), 1))
+        assert batch.first.counts[0] == frames * sum(sizes) // len(sizes)
+
+
 def test_space_pairs_of_groups_are_of_groups_that_touch() -> None:
     reader, made = grouped(FakeReader([4])), of_groups()
     batch = sampler(reader, made, "space").batch([Anchor(0, 1), Anchor(0, 2)], np.random.default_rng(0))
@@ -207,7 +223,7 @@ def test_blocks_of_a_jiggled_frame_share_it_until_the_next_is_taken(
         return made[-1]
 
     monkeypatch.setattr("cgcnn_md.training.pairs.jiggled", counted)
-    reader = FakeReader([4], n=700)
+    reader = FakeReader([4], n=1400)
     settings = {"view": "noise", "lag": 1, "batch_atoms": 500, "validation": 0.0}
     drawn = PairSampler([reader], model, **settings)  # type: ignore[list-item, arg-type]
     made.clear()

@@ -123,7 +123,7 @@ def _logit(p: Any, q: Any, table: Any, i: Any, j: Any, knot: Any, b: Any, f: Any
     return p[i, f] + q[j, f] + table[knot, f] + b * (table[knot + 1, f] - table[knot, f])
 
 
-@numba.njit(parallel=True, cache=CACHE, fastmath=_FASTMATH)
+@numba.njit(parallel=True, nogil=True, cache=CACHE, fastmath=_FASTMATH)
 def forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, out: Any) -> None:
     """Write the gated sums of all centres to `out`, shape (n_centres, W); arguments as in the reference."""
     n, k = index.shape
@@ -149,14 +149,20 @@ def forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, out
                     out[i, f] += (w1 * core1 * below2 + w2 * core2 * below1) / (below1 * below2)
 
 
-@numba.njit(parallel=True, cache=CACHE, fastmath=_FASTMATH)
+@numba.njit(parallel=True, nogil=True, cache=CACHE, fastmath=_FASTMATH)
 def backward(
-    g: Any, p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, gp: Any, gq: Any, gt: Any
+    g: Any, p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, gp: Any, gq: Any, gt: Any, out: Any
 ) -> None:
-    """Turn the gradient `g` of the sums into those of p, q and the table; the latter two added up in chunks."""
+    """Turn the gradient `g` of the sums into those of p, q and the table; the latter two added up in chunks.
+
+    The chunks of `gq`, of any content before, are then summed to `out`.
+    """
     n, k = index.shape
     width = p.shape[1] // 2
     for chunk in numba.prange(gq.shape[0]):
+        for j in range(gq.shape[1]):
+            for f in range(2 * width):
+                gq[chunk, j, f] = _ZERO
         for i in range(chunk * n // gq.shape[0], (chunk + 1) * n // gq.shape[0]):
             for f in range(2 * width):
                 gp[i, f] = _ZERO
@@ -184,17 +190,24 @@ def backward(
                     gt[chunk, knot, h] += a * to_core
                     gt[chunk, knot + 1, f] += b * to_gate
                     gt[chunk, knot + 1, h] += b * to_core
+    for block in numba.prange((gq.shape[1] + _BLOCK - 1) // _BLOCK):
+        for j in range(block * _BLOCK, min(gq.shape[1], (block + 1) * _BLOCK)):
+            for f in range(2 * width):
+                out[j, f] = gq[0, j, f]
+            for chunk in range(1, gq.shape[0]):
+                for f in range(2 * width):
+                    out[j, f] += gq[chunk, j, f]
 
 
 _held = threading.local()
 
 
 def _scratch(size: int) -> Tensor:
-    """Give a zeroed buffer that is kept for the next call: fresh memory costs more than the zeros."""
+    """Give a buffer that is kept for the next call of this thread: fresh memory costs more than to fill it."""
     held: Tensor | None = getattr(_held, "buffer", None)
     if held is None or held.numel() < size:
         held = _held.buffer = torch.empty(size)
-    return held[:size].zero_()
+    return held[:size]
 
 
 _INPUTS = "Tensor p, Tensor q, Tensor table, Tensor index, Tensor place, Tensor weight"
@@ -214,11 +227,11 @@ def _fused(*inputs: Tensor) -> Tensor:
 @torch.library.impl("cgcnn_md::gated_sum_backward", "cpu")
 def _fused_backward(*inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     g, p, q, table, index, place, weight = (x.detach().contiguous() for x in inputs)
-    gp = torch.empty_like(p)
+    gp, out = torch.empty_like(p), torch.empty_like(q)
     gq = _scratch(_CHUNKS * q.numel()).view(_CHUNKS, *q.shape)
     gt = torch.zeros(_CHUNKS, *table.shape)
-    backward(*(x.numpy() for x in (g, p, q, table, index, place, weight, gp, gq, gt)))
-    return gp, gq.sum(dim=0), gt.sum(dim=0)
+    backward(*(x.numpy() for x in (g, p, q, table, index, place, weight, gp, gq, gt, out)))
+    return gp, out, gt.sum(dim=0)
 
 
 @torch.library.register_fake("cgcnn_md::gated_sum")  # type: ignore[untyped-decorator]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import cache
+from typing import TypeVar
 
 import numba
 import torch
 from threadpoolctl import ThreadpoolController
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
@@ -34,3 +40,45 @@ def one_torch_thread() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@cache
+def _other() -> ThreadPoolExecutor:
+    """Give the one thread that works beside the one that calls; it keeps its buffers."""
+    return ThreadPoolExecutor(1, thread_name_prefix="cgcnn_md")
+
+
+def _serves_several() -> bool:
+    """Tell whether two threads may run compiled loops at once; numba's simplest pool ends the process if they do."""
+    try:
+        return str(numba.threading_layer()) != "workqueue"  # type: ignore[attr-defined]
+    except ValueError:  # no loop has run yet
+        return False
+
+
+def side_by_side(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    """Apply a function to one item or two, each on a thread and half of the cores where there are two or more.
+
+    Between the compiled loops torch works on one thread, so one of many is busy then, and two here. Nothing depends on
+    which thread did what.
+    """
+    threads = numba.get_num_threads()
+    if len(items) == 1 or threads == 1 or not _serves_several():
+        return [function(item) for item in items]
+    first, second = items
+    torch_threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
+
+    def beside() -> _Result:
+        # what is set here holds for this thread only
+        numba.set_num_threads(threads - threads // 2)
+        torch.set_num_threads(torch_threads)
+        with torch.set_grad_enabled(gradients):
+            return function(second)
+
+    later = _other().submit(beside)
+    numba.set_num_threads(threads // 2)
+    try:
+        return [function(first), later.result()]
+    finally:
+        later.exception()  # waits for its end
+        numba.set_num_threads(threads)

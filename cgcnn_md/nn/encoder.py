@@ -50,7 +50,7 @@ class Encoder(nn.Module):
         Where targets are in groups, those of the groups, shape (n_groups, 2 width).
         """
         v = self._run(graph)[0]
-        v = v[torch.from_numpy(graph.rows).to(v.device)]
+        v = v.index_select(0, torch.from_numpy(graph.rows).to(v.device))
         if self.pool is None or graph.group is None:
             return v
         pooled: Tensor = self.pool(v, torch.from_numpy(graph.group).to(v.device))

@@ -48,7 +48,7 @@ class Objective(nn.Module, ABC):
         With its gradient: to move all atoms alike must not pay, or noise in that drowns what tells them apart.
         """
         self.species[classes] = species
-        of = functional.one_hot(classes, len(self.mean)).to(features.dtype)
+        of = _one_hot(classes, self.mean)
         count, before = of.sum(dim=0)[:, None], self.seen.clamp(max=_WINDOW)[:, None]
         old = self._moved(self.mean, features, species, classes, self.seen > 0)
         mean = (before * old + of.T @ features) / (before + count).clamp(min=1)
@@ -60,11 +60,11 @@ class Objective(nn.Module, ABC):
 
     def _moved(self, mean: Tensor, features: Tensor, species: Tensor, classes: Tensor, known: Tensor) -> Tensor:
         """Move the means of each species' classes by what is left of its atoms in known ones."""
-        left, shift = features - mean[classes], torch.zeros_like(mean)
+        left, shift = features - _one_hot(classes, mean) @ mean, torch.zeros_like(mean)
         for code in torch.unique(species).tolist():
             mine = (species == code) & known[classes]
             if bool(mine.any()):
-                shift[self.species == code] = left[mine].mean(dim=0)
+                shift[self.species == code] = _those(left, mine).mean(dim=0)
         return mean + shift
 
     def forward(self, x: Tensor, y: Tensor, species: Tensor, classes: Tensor) -> Tensor:
@@ -80,14 +80,24 @@ class Objective(nn.Module, ABC):
             Identity class of both ends, shape (n_pairs, 2).
         """
         mean = self._means(torch.cat([x, y]), torch.cat([species, species]), classes.T.reshape(-1))
-        x, y = x - mean[classes[:, 0]], y - mean[classes[:, 1]]
+        x, y = x - _one_hot(classes[:, 0], mean) @ mean, y - _one_hot(classes[:, 1], mean) @ mean
         scores = []
         n_out = self.head.out_features
         for code in torch.unique(species).tolist():
             mine = species == code
             if int(mine.sum()) <= 2 * n_out:  # too few to estimate n_out variances
                 continue
-            scores.append(self.score(self.head(x[mine]), self.head(y[mine])))
+            scores.append(self.score(self.head(_those(x, mine)), self.head(_those(y, mine))))
         if not scores:
             return x.sum() * 0.0
         return torch.stack(scores).mean()
+
+
+def _one_hot(classes: Tensor, like: Tensor) -> Tensor:
+    """Give 1 where an atom is of a class, shape (n_atoms, n_classes): the gradient of a product takes no sorting."""
+    return functional.one_hot(classes, len(like)).to(like.dtype)
+
+
+def _those(features: Tensor, mine: Tensor) -> Tensor:
+    """Give the rows that a mask names: as by the mask, but for a gradient that is found without sorting."""
+    return features.index_select(0, mine.nonzero()[:, 0])

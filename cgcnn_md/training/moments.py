@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
+from cgcnn_md.kernels.threads import side_by_side
 from cgcnn_md.kinetic_map import KineticMap, LaggedMoments, fit_kinetic_map
 from cgcnn_md.nn import Model
 from cgcnn_md.readers import Reader
@@ -19,13 +20,21 @@ _LEVEL = 1.2  # a timescale that grows less than this when the lag doubles has l
 _MOST_LAGS = 8  # the longest lag leaves so many in the trajectory
 
 
+def encode_ends(model: Model, batch: PairBatch) -> list[torch.Tensor]:
+    """Encode the graphs of both ends, or the one that holds both: features of the targets of each."""
+    graphs = [batch.first] if batch.second is batch.first else [batch.first, batch.second]
+    return side_by_side(model.encoder, graphs)
+
+
+def at_pairs(ends: Sequence[torch.Tensor], batch: PairBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give both ends of every pair, each of shape (n_pairs, n_hidden), from the features of their graphs."""
+    rows = [torch.from_numpy(r).to(ends[0].device) for r in (batch.rows_first, batch.rows_second)]
+    return ends[0].index_select(0, rows[0]), ends[-1].index_select(0, rows[1])
+
+
 def pair_features(model: Model, batch: PairBatch) -> tuple[torch.Tensor, torch.Tensor]:
     """Encode both ends of every pair, each of shape (n_pairs, n_hidden)."""
-    first = model.encoder(batch.first)
-    second = first if batch.second is batch.first else model.encoder(batch.second)
-    device = first.device
-    rows = [torch.from_numpy(r).to(device) for r in (batch.rows_first, batch.rows_second)]
-    return first[rows[0]], second[rows[1]]
+    return at_pairs(encode_ends(model, batch), batch)
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from cgcnn_md.readers.runs import Runs
 _CACHE_BYTES = 400_000_000
 _NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its budget
 _PIECES = 3  # places in a large frame that a batch is cut from: one block may lie within one environment
-_SURROUNDINGS = 2.5  # what a batch of blocks may cost, in atoms updated a layer, for each atom of its budget
+_SURROUNDINGS = 2.5  # what a batch may cost, in atoms updated a layer, for each atom of its budget: as one of blocks
 _SMALLEST_BLOCK = 100  # target atoms
 _WORTH_A_READ = 100_000  # atoms of a frame for each step that stays with it
 _LONGEST_STAY = 8  # steps
@@ -102,7 +102,7 @@ class PairSampler:
         self._binned: OrderedDict[tuple[int, int], CellList] = OrderedDict()
         self._moved: OrderedDict[Anchor, CellList] = OrderedDict()
         self.train, self.held_out = self._split(validation, held_runs)
-        self.block = max(batch_atoms // len(readers), 500)
+        self.block = max(int(_SURROUNDINGS * batch_atoms) // len(readers), 500)
         self.pieces = 1
         self._per_batch: int | None = None
         if not self.whole_frames:
@@ -141,12 +141,12 @@ class PairSampler:
 
     @property
     def whole_frames(self) -> bool:
-        """Whether every system's targets fit into a batch, so that no blocks are taken."""
+        """Whether every system's targets fit into a batch at what blocks would cost, so that none are taken."""
         return all(len(r.targets) <= self.block for r in self.readers)
 
     def _cut_up(self) -> None:
         """Choose blocks so small that with their surroundings they cost about what whole frames would."""
-        self.block //= _PIECES
+        self.block = max(self.batch_atoms // len(self.readers), 500) // _PIECES
         self.pieces = _PIECES
         rng = np.random.default_rng(0)
         for anchor in {a.system: a for a in reversed(self.train)}.values():
@@ -245,6 +245,10 @@ class PairSampler:
             targets = max(g.counts[0] for g in graphs)
             nodes = max(len(g.nodes) for g in graphs)
             budget = min(self.batch_atoms // targets, _NODES_PER_TARGET * self.batch_atoms // nodes)
+            systems = len(self.readers)
+            of_each = sum(len(r.targets) for r in self.readers) <= _SURROUNDINGS * self.batch_atoms
+            if of_each and systems * nodes <= _NODES_PER_TARGET * self.batch_atoms:
+                budget = max(budget, systems)
             fewest = max(-(-self._fewest(r.groups) // len(r.groups)) for r in self.readers)
             self._per_batch = int(np.clip(max(budget, fewest), 1, min(_MOST_FRAMES, len(self.train))))
         return self._per_batch

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from cgcnn_md.config import TrainConfig
 from cgcnn_md.frame import Floats
+from cgcnn_md.kernels.threads import side_by_side
 from cgcnn_md.nn import Model
 from cgcnn_md.objectives import OBJECTIVES, Objective
 from cgcnn_md.progress import Progress
 from cgcnn_md.training.checkpoint import TrainingState
-from cgcnn_md.training.moments import fit_maps, pair_features
+from cgcnn_md.training.moments import at_pairs, encode_ends, fit_maps, pair_features
 from cgcnn_md.training.pairs import PairBatch, PairSampler
 from cgcnn_md.training.records import EpochRecord, write_records
 
@@ -157,9 +158,12 @@ class Trainer:
         began, scores, atoms = time.perf_counter(), [], 0
         for step in range(settings.steps_per_epoch):
             batch = next(views[step % len(views)])
-            score = objective(*pair_features(self.model, batch), *_codes([batch], device))
+            ends = encode_ends(self.model, batch)
+            heard = [end.detach().requires_grad_() for end in ends]
+            score = objective(*at_pairs(heard, batch), *_codes([batch], device))
             state.optimiser.zero_grad()
             (-score).backward()
+            self._pass_back(ends, heard)
             torch.nn.utils.clip_grad_norm_(self.model.encoder.parameters(), _CLIP)
             state.optimiser.step()
             state.schedule.step()
@@ -170,6 +174,16 @@ class Trainer:
         validation = score_batches(self.model, objective, self._fixed)
         state.note(EpochRecord(epoch, float(np.mean(scores)), validation, rate, atoms / seconds, seconds))
         self.progress.advance(loss=-state.records[-1].train, validation=validation, atoms=atoms)
+
+    def _pass_back(self, ends: list[torch.Tensor], heard: list[torch.Tensor]) -> None:
+        """Give the weights their gradient, from that of the features of both ends; each end's is found by itself."""
+        weights = [weight for weight in self.model.encoder.parameters() if weight.requires_grad]
+
+        def back(of: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor | None, ...]:
+            return torch.autograd.grad(of[0], weights, of[1].grad, allow_unused=True)
+
+        for weight, *parts in zip(weights, *side_by_side(back, list(zip(ends, heard, strict=True))), strict=True):
+            weight.grad = sum((part for part in parts if part is not None), start=torch.zeros_like(weight))
 
     @torch.no_grad()
     def _held_out_features(self) -> NDArray[np.float32]:
