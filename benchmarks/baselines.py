@@ -9,7 +9,6 @@ import ase
 import freud
 import numpy as np
 from deeptime.decomposition import TICA
-from dscribe.descriptors import SOAP
 from labelled import Points
 from scipy.sparse import csr_matrix
 from scores import Vectors, by_mixtures
@@ -53,6 +52,8 @@ def as_atoms(frame: Frame, numbers: Ints) -> ase.Atoms:
 
 def soap(n_species: int) -> Describe:
     """Make SOAP of some atoms, all species in the density."""
+    from dscribe.descriptors import SOAP
+
     made = SOAP(species=range(1, n_species + 1), r_cut=REACH, n_max=6, l_max=6, periodic=True, dtype="float32")
     return lambda atoms, centres: made.create(atoms, centers=[int(c) for c in centres])
 
