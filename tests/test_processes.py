@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import ortho_group
 
 from cgcnn_md.analysis.cluster import find_clusters
+from cgcnn_md.analysis.parting import across
 from cgcnn_md.analysis.processes import diagonalise, find_processes, lags_around
 
 Series = NDArray[np.float64]
@@ -78,6 +79,22 @@ def test_finds_the_two_states_that_continua_hide() -> None:
     assert found.evidence.stability is not None
     assert found.evidence.stability > 0.95
     assert (found.membership(points).argmax(axis=1) == truth).mean() > 0.99
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_atoms_cross_is_turned_to_where_they_move(seed: int) -> None:
+    series, state = made(8, 4000, np.random.default_rng(5))
+    series -= series.mean(axis=(0, 1))
+    series = series @ np.linalg.inv(np.linalg.cholesky(np.cov(series.reshape(-1, N).T))).T  # uncorrelated
+    points, truth = series.reshape(-1, N), state.ravel()
+    best = points[truth].mean(axis=0) - points[~truth].mean(axis=0)
+    best /= np.linalg.norm(best)
+    aside = np.random.default_rng(seed).normal(size=N)
+    aside -= (aside @ best) * best
+    begun = 0.9 * best + np.sqrt(1 - 0.9**2) * aside / np.linalg.norm(aside)
+    now, later = series[:-4].reshape(-1, N), series[4:].reshape(-1, N)
+    assert across(points, now, later, begun) @ best > 0.99
+    assert across(points, now[:20], later[:20], begun) is begun  # too few cross
 
 
 def test_continua_alone_are_one_environment() -> None:

@@ -24,8 +24,8 @@ _LARGE = 0.25  # of all points, that each of the two holds at least
 _HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
 _SMALL = 0.05  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
 _MEANS = 20  # times that two means are moved
-_STARTS = 16  # directions near that of a process from which two Gaussians are fitted: one fit may end beside it
-_NEAR = 0.6  # length of what is added to a direction of length 1: within 31 degrees
+_TURNS = 30  # times that a direction is turned to that in which atoms move that cross it
+_STILL = 1 - 1e-6  # cosine of a turn that is none
 
 
 def in_two(
@@ -58,23 +58,64 @@ def by_process(
 
     Among many coordinates, of continua as slow as itself, a process with two states is a mixture of them, and no
     valley is seen between groups. So its direction, where there is a valley along it at all, is turned to where that
-    is deepest.
+    is deepest, from itself on and from the direction in which atoms move that cross from one state to the other.
     """
     one = ValleyClusters(n_groups=1).fit(points)
     drawn = [pairs if other == lag else at_lag(other) for other in lags_around(lag)]
     enough = [ends for ends in drawn if ends is not None and len(ends[0]) >= FEWEST]
     processes = find_processes(enough) if enough else np.zeros((points.shape[1], 0))
-    for axis in processes.T:
+    now, later = (end @ processes for end in pairs)
+    for unit in np.eye(processes.shape[1]):
         least = _SMALL * len(points)
-        if _two_along(points, axis).ratio > _HALF:
+        if _two_along(points, processes @ unit).ratio > _HALF:
             continue
-        found = _two_again(points, halves, _deepest(points, axis, processes, least), least, turned=True)
+        moved = across(points @ processes, now, later, unit)
+        starts = [_two_along(points, processes @ near, turned=True) for near in (unit, moved)]
+        deepest = min(starts, key=lambda valley: valley.ratio)
+        found = _two_again(points, halves, deepest.axis, least, turned=True)
         if found is None or found[0].ratio > PASS:
             continue
         parted = one.parted(0, found[0], points)
         if outlasting(parted, pairs, lag).all():
             return parted, found[1]
     return None
+
+
+def across(points: Floats, now: Floats, later: Floats, axis: Floats) -> Floats:
+    """Turn a direction to that in which atoms move when they cross the middle between the two groups along it.
+
+    What is no part of the process moves them either way, and so not on the mean; what is, moves them along. Repeated
+    until the direction stays, or too few cross. Coordinates are uncorrelated and of unit variance: there the direction
+    that tells two groups apart best is that from one to the other.
+
+    Parameters
+    ----------
+    points
+        Uncorrelated coordinates of unit variance, shape (n_points, n).
+    now, later
+        The same of atoms now and one lag later, each of shape (n_pairs, n).
+    axis
+        Direction to begin with, shape (n,), of length 1.
+
+    Returns
+    -------
+    Floats
+        Direction of length 1, shape (n,).
+    """
+    for _ in range(_TURNS):
+        line, side = points @ axis, _two_along(points, axis).beyond(points)
+        if not 0 < side.sum() < len(side):
+            break
+        border = (line[side].mean() + line[~side].mean()) / 2
+        before, after = now @ axis > border, later @ axis > border
+        crosses = before != after
+        if crosses.sum() < FEWEST:
+            break
+        moved = np.where(after[crosses], 1.0, -1.0) @ (later[crosses] - now[crosses])
+        old, axis = axis, moved / np.linalg.norm(moved)
+        if old @ axis > _STILL:
+            break
+    return axis
 
 
 def other_and_deeper(new: ValleyClusters, old: ValleyClusters) -> bool:
@@ -99,22 +140,6 @@ def _two_again(
     again = [_two_along(points[half], axis, turned=turned) for half in every]
     alike = min(adjusted_rand_score(side, half.beyond(points)) for half in again)
     return None if alike < STABLE or max(half.ratio for half in again) > _HALF else (valley, float(alike))
-
-
-def _deepest(points: Floats, axis: Floats, processes: Floats, least: float) -> Floats:
-    """Turn a direction, from some near it among those of all processes, to where the valley along it is deepest.
-
-    Valleys with fewer than `least` points on one side are another matter.
-    """
-    rng = np.random.default_rng(0)
-    best = _two_along(points, axis, turned=True)
-    for _ in range(_STARTS):
-        aside = rng.normal(size=processes.shape[1])
-        near = axis + processes @ (_NEAR * aside / np.linalg.norm(aside))
-        valley = _two_along(points, near, turned=True)
-        if valley.ratio < best.ratio and least <= valley.beyond(points).sum() <= len(points) - least:
-            best = valley
-    return best.axis
 
 
 def _two_along(points: Floats, axis: Floats, *, turned: bool = False) -> Valley:
