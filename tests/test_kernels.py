@@ -86,7 +86,7 @@ def gradients(item):
     return torch.autograd.grad(gated_sum(*item).square().sum(), item[:3])
 alone = [gradients(item) for item in items]
 for _ in range(20):
-    both = side_by_side(gradients, items)
+    both = side_by_side(gradients, items, torch.device('cpu'))
     assert all(torch.equal(a, b) for x, y in zip(alone, both) for a, b in zip(x, y))
 print(numba.threading_layer())
 """
@@ -108,7 +108,7 @@ def test_the_second_of_two_has_a_thread_of_its_own_with_the_settings_of_the_firs
     CellList.of(Frame(np.eye(3), np.zeros((3, 3)), np.zeros(3, bool), np.zeros(3, np.int16))).search(2, cutoff=5.0)
     if numba.threading_layer() == "workqueue":
         pytest.skip("loops that serve one caller at a time")
-    meet = threading.Barrier(2, timeout=10)
+    meet, cpu = threading.Barrier(2, timeout=10), torch.device("cpu")
 
     def where(fails: bool) -> tuple[bool, bool, int]:
         meet.wait()  # neither gets on alone
@@ -120,11 +120,11 @@ def test_the_second_of_two_has_a_thread_of_its_own_with_the_settings_of_the_firs
 
     try:
         with torch.no_grad():
-            assert side_by_side(where, [False, False]) == [(True, False, 1), (False, False, 1)]
-        assert side_by_side(where, [False, False]) == [(True, True, 1), (False, True, 1)]
+            assert side_by_side(where, [False, False], cpu) == [(True, False, 1), (False, False, 1)]
+        assert side_by_side(where, [False, False], cpu) == [(True, True, 1), (False, True, 1)]
         for fails in ([True, False], [False, True]):
             with pytest.raises(ValueError, match="told to"):
-                side_by_side(where, fails)
+                side_by_side(where, fails, cpu)
             assert numba.get_num_threads() == 2
     finally:
         numba.set_num_threads(before)

@@ -56,14 +56,14 @@ def _serves_several() -> bool:
         return False
 
 
-def side_by_side(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-    """Apply a function to one item or two, each on a thread and half of the cores where there are two or more.
+def side_by_side(function: Callable[[_Item], _Result], items: Sequence[_Item], device: torch.device) -> list[_Result]:
+    """Apply a function to one item or two, on a CPU each on a thread and half of the cores where there are two or more.
 
     Between the compiled loops torch works on one thread, so one of many is busy then, and two here. Nothing depends on
     which thread did what.
     """
     threads = numba.get_num_threads()
-    if len(items) == 1 or threads == 1 or not _serves_several():
+    if len(items) == 1 or threads == 1 or device.type != "cpu" or not _serves_several():
         return [function(item) for item in items]
     first, second = items
     torch_threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()

@@ -23,7 +23,7 @@ _MOST_LAGS = 8  # the longest lag leaves so many in the trajectory
 def encode_ends(model: Model, batch: PairBatch) -> list[torch.Tensor]:
     """Encode the graphs of both ends, or the one that holds both: features of the targets of each."""
     graphs = [batch.first] if batch.second is batch.first else [batch.first, batch.second]
-    return side_by_side(model.encoder, graphs)
+    return side_by_side(model.encoder, graphs, model.encoder.species.weight.device)
 
 
 def at_pairs(ends: Sequence[torch.Tensor], batch: PairBatch) -> tuple[torch.Tensor, torch.Tensor]:

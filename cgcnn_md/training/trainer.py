@@ -182,7 +182,8 @@ class Trainer:
         def back(of: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor | None, ...]:
             return torch.autograd.grad(of[0], weights, of[1].grad, allow_unused=True)
 
-        for weight, *parts in zip(weights, *side_by_side(back, list(zip(ends, heard, strict=True))), strict=True):
+        of_ends = side_by_side(back, list(zip(ends, heard, strict=True)), weights[0].device)
+        for weight, *parts in zip(weights, *of_ends, strict=True):
             weight.grad = sum((part for part in parts if part is not None), start=torch.zeros_like(weight))
 
     @torch.no_grad()
