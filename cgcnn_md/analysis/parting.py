@@ -64,14 +64,15 @@ def by_process(
     drawn = [pairs if other == lag else at_lag(other) for other in lags_around(lag)]
     enough = [ends for ends in drawn if ends is not None and len(ends[0]) >= FEWEST]
     processes = find_processes(enough) if enough else np.zeros((points.shape[1], 0))
-    now, later = (end @ processes for end in pairs)
+    apart, now, later = (each @ processes for each in (points, *pairs))
+    least = _SMALL * len(points)
     for unit in np.eye(processes.shape[1]):
-        least = _SMALL * len(points)
         if _two_along(points, processes @ unit).ratio > _HALF:
             continue
-        moved = across(points @ processes, now, later, unit)
-        starts = [_two_along(points, processes @ near, turned=True) for near in (unit, moved)]
-        deepest = min(starts, key=lambda valley: valley.ratio)
+        moved = across(apart, now, later, unit)
+        own, crossed = (_two_along(points, processes @ near, turned=True) for near in (unit, moved))
+        large = least <= crossed.beyond(points).sum() <= len(points) - least
+        deepest = crossed if large and crossed.ratio < own.ratio else own
         found = _two_again(points, halves, deepest.axis, least, turned=True)
         if found is None or found[0].ratio > PASS:
             continue

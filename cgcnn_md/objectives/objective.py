@@ -50,19 +50,19 @@ class Objective(nn.Module, ABC):
         self.species[classes] = species
         of = _one_hot(classes, self.mean)
         count, before = of.sum(dim=0)[:, None], self.seen.clamp(max=_WINDOW)[:, None]
-        old = self._moved(self.mean, features, species, classes, self.seen > 0)
+        old = self._moved(self.mean, features, of, species, self.seen[classes] > 0)
         mean = (before * old + of.T @ features) / (before + count).clamp(min=1)
-        mean = self._moved(mean, features, species, classes, self.species >= 0)
+        mean = self._moved(mean, features, of, species, self.species[classes] >= 0)
         if self.training:
             self.mean.copy_(mean.detach())
             self.seen += count[:, 0]
         return mean
 
-    def _moved(self, mean: Tensor, features: Tensor, species: Tensor, classes: Tensor, known: Tensor) -> Tensor:
+    def _moved(self, mean: Tensor, features: Tensor, of: Tensor, species: Tensor, known: Tensor) -> Tensor:
         """Move the means of each species' classes by what is left of its atoms in known ones."""
-        left, shift = features - _one_hot(classes, mean) @ mean, torch.zeros_like(mean)
+        left, shift = features - of @ mean, torch.zeros_like(mean)
         for code in torch.unique(species).tolist():
-            mine = (species == code) & known[classes]
+            mine = (species == code) & known
             if bool(mine.any()):
                 shift[self.species == code] = _those(left, mine).mean(dim=0)
         return mean + shift
