@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import interp1d
 from scipy.stats import norm
 from torch.nn import functional
 
 from cgcnn_md.kernels.convolution import gated_sum, gated_sum_reference
+from cgcnn_md.kernels.lookup import table_sum, table_sum_reference
 from cgcnn_md.nn import GatedConv
 from cgcnn_md.nn.conv import DistanceTable
 
@@ -41,6 +43,52 @@ def test_reference_gradients_equal_finite_differences() -> None:
     p, q, table, index, place, weight = (x.double() if x.is_floating_point() else x for x in random_problem(3, 4, n=10))
     leaves = [x.requires_grad_() for x in (p, q, table)]
     assert torch.autograd.gradcheck(lambda a, b, t: gated_sum_reference(a, b, t, index, place, weight), leaves)
+
+
+def random_tables(k: int, width: int, n: int = 33) -> tuple[torch.Tensor, ...]:
+    torch.manual_seed(k * 1000 + width)
+    which = torch.randint(0, 4, (n, k), dtype=torch.int32)
+    return torch.randn(4, 64, width), which, torch.rand(n, k) * 63, torch.rand(n, k) * (torch.rand(n, k) > 0.2)
+
+
+@pytest.mark.parametrize(("k", "width"), [(1, 16), (20, 64), (7, 256), (5, 3)])
+def test_tables_are_read_as_scipy_interpolates(k: int, width: int) -> None:
+    tables, which, place, weight = random_tables(k, width)
+    read = [interp1d(np.arange(64), table.numpy(), axis=0) for table in tables]
+    wanted = [
+        sum(float(w) * read[s](t) for s, t, w in zip(*row, strict=True))
+        for row in zip(which.tolist(), place.tolist(), weight.tolist(), strict=True)
+    ]
+    for form in (table_sum, table_sum_reference):
+        np.testing.assert_allclose(form(tables, which, place, weight).numpy(), wanted, atol=3e-5)
+
+
+@pytest.mark.parametrize(("k", "width"), [(1, 16), (20, 64), (5, 3)])
+def test_tables_get_the_gradient_of_the_reference(k: int, width: int) -> None:
+    tables, *edges = random_tables(k, width)
+    leaf, up = tables.requires_grad_(), torch.linspace(-1, 1, width)
+    forms = (table_sum, table_sum_reference)
+    fused, plain = (torch.autograd.grad((form(leaf, *edges) * up).sum(), leaf)[0] for form in forms)
+    assert float((fused - plain).abs().max()) <= 1e-5 * float(plain.abs().max())
+
+
+def test_gradients_of_read_tables_equal_finite_differences() -> None:
+    tables, *edges = (x.double() if x.is_floating_point() else x for x in random_tables(3, 4, n=10))
+    assert torch.autograd.gradcheck(lambda t: table_sum_reference(t, *edges), tables.requires_grad_())
+
+
+@pytest.mark.parametrize("n_species", [1, 3, 4, 5])
+def test_the_first_layer_is_that_of_atoms_that_are_their_species(n_species: int) -> None:
+    torch.manual_seed(0)
+    conv, n = GatedConv(16, shortest=0.5, longest=6.0), 60
+    species, codes = torch.randn(n_species, 16), torch.randint(0, n_species, (n,), dtype=torch.int32)
+    index, distance, weight = edges(n, 8)
+    place = conv.table.place(distance).round()  # at a knot no form interpolates
+    distance = 0.5 + 5.5 * place / 511
+    rest = (n - 9, index[: n - 9], distance[: n - 9], weight[: n - 9])
+    wanted = conv(species[codes.long()], *rest)
+    got = conv.first(species, codes, *rest)
+    torch.testing.assert_close(got, wanted, atol=2e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -105,6 +153,12 @@ def test_fused_is_an_operator_that_torch_can_trust() -> None:
     assert set(checks.values()) == {"SUCCESS"}
     g, plain = torch.randn(p.shape[0], 8), [x.detach() for x in leaves]
     checks = torch.library.opcheck(torch.ops.cgcnn_md.gated_sum_backward.default, (g, *plain, *rest))
+    assert set(checks.values()) == {"SUCCESS"}
+    tables, *read = random_tables(5, 8)
+    checks = torch.library.opcheck(torch.ops.cgcnn_md.table_sum.default, (tables.requires_grad_(), *read))
+    assert set(checks.values()) == {"SUCCESS"}
+    up = torch.randn(read[0].shape[0], 8)
+    checks = torch.library.opcheck(torch.ops.cgcnn_md.table_sum_backward.default, (up, tables.detach(), *read))
     assert set(checks.values()) == {"SUCCESS"}
 
 

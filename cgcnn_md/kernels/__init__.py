@@ -1,4 +1,4 @@
-"""The two hot loops, each as plain reference and fast form."""
+"""The hot loops, each as plain reference and fast form."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ CACHE = _can_keep()
 
 def will_compile() -> bool:
     """Tell whether the loops have yet to be compiled on this machine, which takes about half a minute."""
-    from cgcnn_md.kernels import convolution, search
+    from cgcnn_md.kernels import convolution, lookup, search
 
-    loops = (search.near, search.far, search.edges, convolution.forward, convolution.backward)
+    sums = (convolution.forward, convolution.backward, lookup.read_forward, lookup.read_backward)
+    loops = (search.near, search.far, search.edges, *sums)
     if any(loop.signatures for loop in loops):
         return False  # in this process
     return not CACHE or not all(any(Path(str(loop.stats.cache_path)).glob(_index_of(loop))) for loop in loops)

@@ -10,9 +10,7 @@ T is a table that is read by linear interpolation at the place ``t_ij`` (in knot
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numba
@@ -25,15 +23,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from cgcnn_md.kernels import CACHE
+from cgcnn_md.kernels.lookup import BLOCK, CHUNKS, FASTMATH, ONE, ZERO, between_knots, knot_below
+from cgcnn_md.kernels.operators import compiled, define, scratch
 
-_CHUNKS = 4  # fixed, so that sums are the same for any number of threads
-_BLOCK = 64  # centres that a thread takes at a time
-_FASTMATH = {"contract", "nsz", "arcp", "nnan", "ninf"}
 _LOG2E = np.float32(1.4426950408889634)
 _MAGIC = np.float32(1.5 * 2**23 + 127)  # added, it rounds to whole numbers; 127 is the exponent's zero
 # minimax coefficients of 2**r on [-0.5, 0.5], relative error 3e-6
 _C1, _C2, _C3, _C4 = np.float32(0.69312419), np.float32(0.24024099), np.float32(0.05590643), np.float32(0.00958285)
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _LIMIT = np.float32(20.0)  # exp(4 * 20) is still a float32
 
 
@@ -56,9 +52,7 @@ def edge_terms(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor
     tuple[Tensor, Tensor]
         Gate and core logits, each of shape (n_centres, k, W).
     """
-    low = place.floor().clamp(max=table.shape[0] - 2)
-    part = (place - low).unsqueeze(-1).to(table.dtype)
-    knot = low.long()
+    knot, part = between_knots(place, table.shape[0], table.dtype)
     looked_up = torch.lerp(table[knot], table[knot + 1], part)
     gate, core = (p.unsqueeze(1) + q[index.long()] + looked_up).chunk(2, dim=-1)
     return gate, core
@@ -108,14 +102,7 @@ def _one_and_exp_minus(x: Any) -> Any:
     shifted = _MAGIC - y * _LOG2E  # n ends up in the last bits
     r = -y * _LOG2E - (shifted - _MAGIC)
     power = _float(np.int32(_bits(shifted) << np.int32(23)))
-    return _ONE + power * (_ONE + r * (_C1 + r * (_C2 + r * (_C3 + r * _C4))))
-
-
-@numba.njit(inline="always")
-def _knot(table: Any, place: Any) -> Any:
-    """Give the knot below a place, and the part of the way to the next."""
-    knot = min(np.int64(place), table.shape[0] - 2)
-    return knot, place - np.float32(knot)
+    return ONE + power * (ONE + r * (_C1 + r * (_C2 + r * (_C3 + r * _C4))))
 
 
 @numba.njit(inline="always")
@@ -123,23 +110,23 @@ def _logit(p: Any, q: Any, table: Any, i: Any, j: Any, knot: Any, b: Any, f: Any
     return p[i, f] + q[j, f] + table[knot, f] + b * (table[knot + 1, f] - table[knot, f])
 
 
-@numba.njit(parallel=True, nogil=True, cache=CACHE, fastmath=_FASTMATH)
+@numba.njit(parallel=True, nogil=True, cache=CACHE, fastmath=FASTMATH)
 def forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, out: Any) -> None:
     """Write the gated sums of all centres to `out`, shape (n_centres, W); arguments as in the reference."""
     n, k = index.shape
     width = p.shape[1] // 2
-    for block in numba.prange((n + _BLOCK - 1) // _BLOCK):
-        for i in range(block * _BLOCK, min(n, (block + 1) * _BLOCK)):
+    for block in numba.prange((n + BLOCK - 1) // BLOCK):
+        for i in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
             for f in range(width):
-                out[i, f] = _ZERO
+                out[i, f] = ZERO
             for e1 in range(0, k, 2):  # two edges share a division and the loop over features
                 e2 = min(e1 + 1, k - 1)
-                w1, w2 = weight[i, e1], weight[i, e2] if e2 > e1 else _ZERO
-                if w1 == _ZERO and w2 == _ZERO:
+                w1, w2 = weight[i, e1], weight[i, e2] if e2 > e1 else ZERO
+                if w1 == ZERO and w2 == ZERO:
                     continue
                 j1, j2 = index[i, e1], index[i, e2]
-                knot1, b1 = _knot(table, place[i, e1])
-                knot2, b2 = _knot(table, place[i, e2])
+                knot1, b1 = knot_below(table.shape[0], place[i, e1])
+                knot2, b2 = knot_below(table.shape[0], place[i, e2])
                 for f in range(width):
                     core1 = _logit(p, q, table, i, j1, knot1, b1, width + f)
                     core2 = _logit(p, q, table, i, j2, knot2, b2, width + f)
@@ -149,39 +136,42 @@ def forward(p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, out
                     out[i, f] += (w1 * core1 * below2 + w2 * core2 * below1) / (below1 * below2)
 
 
-@numba.njit(parallel=True, nogil=True, cache=CACHE, fastmath=_FASTMATH)
+@numba.njit(parallel=True, nogil=True, cache=CACHE, fastmath=FASTMATH)
 def backward(
-    g: Any, p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, gp: Any, gq: Any, gt: Any, out: Any
-) -> None:
+    g: Any, p: Any, q: Any, table: Any, index: Any, place: Any, weight: Any, gp: Any, gq: Any, gt: Any, heard: Any,
+    out: Any,
+) -> None:  # fmt: skip
     """Turn the gradient `g` of the sums into those of p, q and the table; the latter two added up in chunks.
 
-    The chunks of `gq`, of any content before, are then summed to `out`.
+    The chunks of `gq`, of any content before, are then summed to `out`. Nodes that no centre of a chunk hears cost it
+    nothing: `heard`, shape (n_chunks, n_nodes) and zero before, tells them.
     """
     n, k = index.shape
     width = p.shape[1] // 2
     for chunk in numba.prange(gq.shape[0]):
-        for j in range(gq.shape[1]):
-            for f in range(2 * width):
-                gq[chunk, j, f] = _ZERO
         for i in range(chunk * n // gq.shape[0], (chunk + 1) * n // gq.shape[0]):
             for f in range(2 * width):
-                gp[i, f] = _ZERO
+                gp[i, f] = ZERO
             for e in range(k):
                 w = weight[i, e]
-                if w == _ZERO:
+                if w == ZERO:
                     continue
                 j = index[i, e]
-                knot, b = _knot(table, place[i, e])
-                a = _ONE - b
+                if not heard[chunk, j]:
+                    heard[chunk, j] = 1
+                    for f in range(2 * width):
+                        gq[chunk, j, f] = ZERO
+                knot, b = knot_below(table.shape[0], place[i, e])
+                a = ONE - b
                 for f in range(width):
                     h = width + f
                     core = _logit(p, q, table, i, j, knot, b, h)
                     from_gate = _one_and_exp_minus(_logit(p, q, table, i, j, knot, b, f))
                     from_core = _one_and_exp_minus(core)
-                    both = _ONE / (from_gate * from_core)  # sigmoid(gate) * sigmoid(core)
+                    both = ONE / (from_gate * from_core)  # sigmoid(gate) * sigmoid(core)
                     up = w * g[i, f] * both
-                    to_gate = up * core * (_ONE - both * from_core)
-                    to_core = up * (_ONE + core * (_ONE - both * from_gate))
+                    to_gate = up * core * (ONE - both * from_core)
+                    to_core = up * (ONE + core * (ONE - both * from_gate))
                     gp[i, f] += to_gate
                     gp[i, h] += to_core
                     gq[chunk, j, f] += to_gate
@@ -190,76 +180,36 @@ def backward(
                     gt[chunk, knot, h] += a * to_core
                     gt[chunk, knot + 1, f] += b * to_gate
                     gt[chunk, knot + 1, h] += b * to_core
-    for block in numba.prange((gq.shape[1] + _BLOCK - 1) // _BLOCK):
-        for j in range(block * _BLOCK, min(gq.shape[1], (block + 1) * _BLOCK)):
+    for block in numba.prange((gq.shape[1] + BLOCK - 1) // BLOCK):
+        for j in range(block * BLOCK, min(gq.shape[1], (block + 1) * BLOCK)):
             for f in range(2 * width):
-                out[j, f] = gq[0, j, f]
-            for chunk in range(1, gq.shape[0]):
-                for f in range(2 * width):
-                    out[j, f] += gq[chunk, j, f]
+                out[j, f] = ZERO
+            for chunk in range(gq.shape[0]):
+                if heard[chunk, j]:
+                    for f in range(2 * width):
+                        out[j, f] += gq[chunk, j, f]
 
 
-_held = threading.local()
-
-
-def _scratch(size: int) -> Tensor:
-    """Give a buffer that is kept for the next call of this thread: fresh memory costs more than to fill it."""
-    held: Tensor | None = getattr(_held, "buffer", None)
-    if held is None or held.numel() < size:
-        held = _held.buffer = torch.empty(size)
-    return held[:size]
-
-
-_INPUTS = "Tensor p, Tensor q, Tensor table, Tensor index, Tensor place, Tensor weight"
-# operators of torch's own, so that torch.compile and torch.export keep the loops in their graphs
-torch.library.define("cgcnn_md::gated_sum", f"({_INPUTS}) -> Tensor")
-torch.library.define("cgcnn_md::gated_sum_backward", f"(Tensor g, {_INPUTS}) -> (Tensor, Tensor, Tensor)")
-
-
-@torch.library.impl("cgcnn_md::gated_sum", "cpu")
-def _fused(*inputs: Tensor) -> Tensor:
-    p, q, table, index, place, weight = (x.detach().contiguous() for x in inputs)
+def _fused(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor, weight: Tensor) -> Tensor:
     out = torch.empty(index.shape[0], p.shape[1] // 2)
     forward(*(x.numpy() for x in (p, q, table, index, place, weight, out)))
     return out
 
 
-@torch.library.impl("cgcnn_md::gated_sum_backward", "cpu")
-def _fused_backward(*inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    g, p, q, table, index, place, weight = (x.detach().contiguous() for x in inputs)
+def _fused_backward(
+    g: Tensor, p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor, weight: Tensor
+) -> list[Tensor]:
     gp, out = torch.empty_like(p), torch.empty_like(q)
-    gq = _scratch(_CHUNKS * q.numel()).view(_CHUNKS, *q.shape)
-    gt = torch.zeros(_CHUNKS, *table.shape)
-    backward(*(x.numpy() for x in (g, p, q, table, index, place, weight, gp, gq, gt, out)))
-    return gp, out, gt.sum(dim=0)
+    gt = torch.zeros(CHUNKS, *table.shape)
+    gq, heard = scratch(CHUNKS, *q.shape), torch.zeros(CHUNKS, len(q), dtype=torch.uint8)
+    backward(*(x.numpy() for x in (g, p, q, table, index, place, weight, gp, gq, gt, heard, out)))
+    return [gp, out, gt.sum(dim=0)]
 
 
-@torch.library.register_fake("cgcnn_md::gated_sum")  # type: ignore[untyped-decorator]
-def _shape(p: Tensor, _q: Tensor, _table: Tensor, index: Tensor, *_edges: Tensor) -> Tensor:
-    return p.new_empty(index.shape[0], p.shape[1] // 2)
-
-
-@torch.library.register_fake("cgcnn_md::gated_sum_backward")  # type: ignore[untyped-decorator]
-def _shapes_backward(_g: Tensor, p: Tensor, q: Tensor, table: Tensor, *_edges: Tensor) -> tuple[Tensor, ...]:
-    return tuple(x.new_empty(x.shape) for x in (p, q, table))
-
-
-def _remember(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001 (torch names them)
-    ctx.save_for_backward(*inputs)
-
-
-def _gradients(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-    return (*torch.ops.cgcnn_md.gated_sum_backward(g, *ctx.saved_tensors), None, None, None)
-
-
-torch.library.register_autograd("cgcnn_md::gated_sum", _gradients, setup_context=_remember)
-
-
-@cache
-def _compiled() -> Callable[..., Tensor]:
-    """Compile the reference, once, for shapes that change from batch to batch."""
-    compiled: Callable[..., Tensor] = torch.compile(gated_sum_reference, dynamic=True)
-    return compiled
+define(
+    "cgcnn_md::gated_sum", ("p", "q", "table", "index", "place", "weight"), _fused, _fused_backward, leaves=3,
+    shape=lambda p, _q, _table, index, *_: (index.shape[0], p.shape[1] // 2),
+)  # fmt: skip
 
 
 def gated_sum(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor, weight: Tensor) -> Tensor:
@@ -270,5 +220,5 @@ def gated_sum(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor,
     if p.device.type == "cpu" and p.dtype == torch.float32:
         return torch.ops.cgcnn_md.gated_sum(p, q, table, index, place, weight)  # type: ignore[no-any-return]
     if p.device.type == "cuda":
-        return _compiled()(p, q, table, index, place, weight)
+        return compiled(gated_sum_reference)(p, q, table, index, place, weight)
     return gated_sum_reference(p, q, table, index, place, weight)

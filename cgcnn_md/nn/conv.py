@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, silu
 
 from cgcnn_md.kernels.convolution import edge_terms, gated_sum
+from cgcnn_md.kernels.lookup import table_sum
 
 _KNOTS = 512
 _PART = 16_384  # rows
+_TABLED = 4  # species: a table for every two of more costs as much as to work out the messages of edges
 _NORM_EPS = 0.1  # a node with few, faint neighbours gets a faint message, not a normalised one
 
 
@@ -111,7 +113,7 @@ class GatedConv(nn.Module):
     def first(
         self, species: Tensor, codes: Tensor, rows: int, index: Tensor, distance: Tensor, weight: Tensor
     ) -> Tensor:
-        """Update nodes that are still no more than their species: as `forward`, at a product per species.
+        """Update nodes that are still no more than their species: as `forward`, from a table for every two species.
 
         Parameters
         ----------
@@ -122,16 +124,31 @@ class GatedConv(nn.Module):
         rows, index, distance, weight
             As in `forward`.
         """
-        p, q = self.centre(species), self.neighbour(species)
+        if len(species) > _TABLED:
+            p, q = self.centre(species), self.neighbour(species)
+
+            def message(part: slice, heard: Tensor) -> Tensor:
+                return self.message(embedding(codes[part], p), q, heard, distance[part], weight[part])
+        else:
+            tables = self._messages(species)
+
+            def message(part: slice, heard: Tensor) -> Tensor:
+                which = codes[part, None] * len(species) + heard
+                return table_sum(tables, which, self.table.place(distance[part]), weight[part])
 
         def update(part: slice) -> Tensor:
-            message = self.message(
-                embedding(codes[part], p), q, codes[index[part]], distance[part], weight[part]
-            )  # fmt: skip
-            updated: Tensor = embedding(codes[part], species) + self.norm(message)
+            updated: Tensor = embedding(codes[part], species) + self.norm(message(part, codes[index[part]]))
             return updated
 
         return self._by_parts(rows, update)
+
+    def _messages(self, species: Tensor) -> Tensor:
+        """Give the messages between species at every knot, shape (n_species * n_species, n_knots, width)."""
+        p, q = self.centre(species)[:, None, None], self.neighbour(species)[:, None]
+        halves = zip(*(x.chunk(2, dim=-1) for x in (p, q, self.table())), strict=True)
+        gate, core = (of_centre + of_neighbour + of_distance for of_centre, of_neighbour, of_distance in halves)
+        messages: Tensor = torch.sigmoid(gate) * silu(core)
+        return messages.flatten(0, 1)
 
     def _by_parts(self, rows: int, update: Callable[[slice], Tensor]) -> Tensor:
         """Update rows part by part where no gradient has to remember them all, so that the parts stay in the cache."""

@@ -1,0 +1,77 @@
+"""Compiled loops as operators of torch's own, so that torch.compile and torch.export keep them in their graphs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def define(
+    name: str, arguments: Sequence[str], forward: Callable[..., Tensor], backward: Callable[..., list[Tensor]],
+    *, leaves: int, shape: Callable[..., tuple[int, ...]],
+) -> None:  # fmt: skip
+    """Register a sum over neighbours on a CPU, and its gradient, with torch.
+
+    Declared so, and not by `torch.library.custom_op`, which checks more in every call.
+
+    Parameters
+    ----------
+    name
+        What it is called, with a namespace.
+    arguments
+        Names of its tensors.
+    forward
+        From these, contiguous, to the sum.
+    backward
+        From the gradient of the sum, and these, to the gradients of the first of them.
+    leaves
+        Tensors that have a gradient; each is of the shape of its tensor.
+    shape
+        From the tensors to the shape of the sum.
+    """
+    inputs, back = ", ".join(f"Tensor {argument}" for argument in arguments), f"{name}_backward"
+    torch.library.define(name, f"({inputs}) -> Tensor")
+    torch.library.define(back, f"(Tensor g, {inputs}) -> Tensor[]")
+    torch.library.impl(name, "cpu", lambda *tensors: forward(*_plain(tensors)))
+    torch.library.impl(back, "cpu", lambda *tensors: backward(*_plain(tensors)))
+    torch.library.register_fake(name, lambda *tensors: tensors[0].new_empty(shape(*tensors)))
+    torch.library.register_fake(back, lambda _g, *tensors: [x.new_empty(x.shape) for x in tensors[:leaves]])
+    gradient = getattr(torch.ops, back.split("::")[0])
+
+    def remember(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001 (torch names them)
+        ctx.save_for_backward(*inputs)
+
+    def gradients(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        found = getattr(gradient, back.split("::")[1])(g, *ctx.saved_tensors)
+        return (*found, *[None] * (len(arguments) - leaves))
+
+    torch.library.register_autograd(name, gradients, setup_context=remember)
+
+
+def _plain(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [x.detach().contiguous() for x in tensors]
+
+
+_held = threading.local()
+
+
+def scratch(*shape: int) -> Tensor:
+    """Give a buffer that is kept for the next call of this thread: fresh memory costs more than to fill it."""
+    size = int(np.prod(shape))
+    held: Tensor | None = getattr(_held, "buffer", None)
+    if held is None or held.numel() < size:
+        held = _held.buffer = torch.empty(size)
+    return held[:size].view(shape)
+
+
+@cache
+def compiled(reference: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Compile a reference, once, for shapes that change from batch to batch."""
+    form: Callable[..., Tensor] = torch.compile(reference, dynamic=True)
+    return form
