@@ -18,6 +18,7 @@ from cgcnn_md.analysis.trust import Trust, assess, effective_rank
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.report.trust import trust_section
 from cgcnn_md.store import Store
+from cgcnn_md.training.trainer import explained
 
 
 def judged(
@@ -182,3 +183,13 @@ def test_runs_of_one_equilibrium_are_not_told_apart(tmp_path: Path) -> None:
         (census,) = take_census(store_of(tmp_path / str(trial), labels, runs=np.arange(320) // 80), n_clusters=2)
         told += len(list(gaps(census, "Li", np.arange(2))))
     assert told <= 3
+
+
+def test_what_another_start_explains_is_told_of_few_atoms_too() -> None:
+    """Fitted to 200 rows of 64 features; half of the variance of one coordinate is noise."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(400, 64)).astype(np.float32)
+    alike, noise = features[:, :2] @ rng.normal(size=(2, 1)), rng.normal(size=(400, 1))
+    assert explained(features, alike) > 0.99
+    assert abs(explained(features, noise)) < 0.1  # plain least squares: -0.2 and less
+    assert explained(features, alike / alike.std() + noise) == pytest.approx(0.5, abs=0.15)

@@ -61,7 +61,7 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
         yield Caution(0.9, f"{name}: training did not raise the kinetic variance kept on unseen time ({scores})")
     if evidence.n_coordinates and row.agreement is not None and row.agreement < _SHARED:
         share = f"{100 * max(row.agreement, 0.0):.0f} % of the slow coordinates' variance"
-        yield Caution(0.6, f"{name}: another start of training leads to {share} only")
+        yield Caution(0.6, f"{name}: a shorter training from another start leads to {share} only")
     if evidence.n_clusters > 1 and evidence.stability is not None and evidence.stability < _STABLE:
         index = f"an index of {evidence.stability:.2f} only"
         yield Caution(0.55, f"{name}: halves of the data agree on the clusters with {index}")

@@ -50,7 +50,7 @@ def trust_section(trust: Mapping[str, Any]) -> str:
         + groups
         + '<p class="note">Kept: kinetic variance that coordinates keep on time that training did not see, with the '
         "untrained and the trained encoder. Effective rank: how many coordinates share it. Starts agree: share of the "
-        "slow coordinates that another start of training leads to as well. Halves agree: adjusted Rand "
+        "slow coordinates that a shorter training from another start leads to as well. Halves agree: adjusted Rand "
         "index of clusters found on halves of the time and of the atoms. Surrogates: how many data sets with the same "
         "covariance and no structure gave one cluster."
         + (f" Training did not see {escape(held)}." if held else "")

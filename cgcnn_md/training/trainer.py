@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from cgcnn_md.config import TrainConfig
 from cgcnn_md.frame import Floats
@@ -30,6 +34,7 @@ _TRIAL = 2  # epochs that a start is tried for
 _VALIDATION_NODES = 40_000
 _FIRST_RATE, _GROWS = 0.1, 1 / 24  # of the peak rate; share of the steps until that is reached
 _START_NODES = 40_000  # that the map is fitted to which the projection starts at
+_RIDGES = np.logspace(-3, 4, 15)
 _FEWEST_SHARED = 4  # held-out atoms for each feature that a regression on them takes
 
 
@@ -197,8 +202,8 @@ class Trainer:
         -------
         dict
             Per species, the share of the slow coordinates' variance that a linear function of another start's features
-            explains (least of the starts); fitted to one half of held-out atoms and measured on the other. Empty where
-            there was one start.
+            explains (least of the starts, which were tried only); fitted to one half of held-out atoms and measured on
+            the other. Empty where there was one start.
         """
         if not self._others:
             return {}
@@ -211,7 +216,7 @@ class Trainer:
             if len(mine) < _FEWEST_SHARED * features.shape[1]:
                 continue
             slow = mapping(features[mine], classes[mine])
-            shares[name] = min(_explained(other[mine], slow) for other in self._others)
+            shares[name] = min(explained(other[mine], slow) for other in self._others)
         return shares
 
     def _keep(self, state: TrainingState) -> None:
@@ -220,13 +225,22 @@ class Trainer:
             state.save(self.folder / CHECKPOINT)
 
 
-def _explained(features: NDArray[np.float32], slow: Floats) -> float:
-    """Share of the variance of slow coordinates that features explain linearly, on the half that was not fitted."""
-    ones = np.column_stack([features, np.ones(len(features))]).astype(np.float64)
-    fit, test = np.arange(0, len(ones), 2), np.arange(1, len(ones), 2)
-    solution = np.linalg.lstsq(ones[fit], slow[fit], rcond=1e-6)[0]
-    left = ((slow[test] - ones[test] @ solution) ** 2).sum()
-    return round(float(1 - left / max(((slow[test] - slow[fit].mean(axis=0)) ** 2).sum(), 1e-30)), 4)
+def explained(features: NDArray[np.float32], slow: Floats) -> float:
+    """Share of the variance of slow coordinates that features explain linearly, on the half that was not fitted.
+
+    By ridge regression: of the few held-out atoms of a rare species, plain least squares explains nothing at all.
+
+    Parameters
+    ----------
+    features
+        Shape (n, n_features).
+    slow
+        Shape (n, n_coordinates).
+    """
+    fit, test = slice(0, None, 2), slice(1, None, 2)
+    line = make_pipeline(StandardScaler(), RidgeCV(_RIDGES, alpha_per_target=True))
+    told = line.fit(features[fit], slow[fit]).predict(features[test])
+    return round(float(r2_score(slow[test], told, multioutput="variance_weighted")), 4)
 
 
 @torch.no_grad()
