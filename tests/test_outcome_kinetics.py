@@ -16,6 +16,7 @@ from systems import hops, store_of
 pytest.importorskip("deeptime", exc_type=ImportError)
 
 from cgcnn_md import outcome_kinetics, pipeline
+from cgcnn_md.analysis.kinetics_words import Clock
 from cgcnn_md.analysis.populations import populations
 from cgcnn_md.config import Config
 from cgcnn_md.errors import MissingExtraError
@@ -177,3 +178,13 @@ def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.Monke
     page = (out / "report.html").read_text()
     assert "Li: exchange between clusters 0 and 1 relaxes in" in page
     assert result.summary[-1] in page
+
+
+def test_times_are_written_in_the_unit_that_suits_them() -> None:
+    clock = Clock(2.0)
+    assert [clock(t) for t in (2.75, 15, 4999, 5000, 7e5)] == ["5.5 ps", "30 ps", "9998 ps", "10 ns", "1400 ns"]
+    between = [clock.between(*ends) for ends in ((3, 700), (3000, 7e5), (1e4, 7e5), (1, np.inf), (np.nan, 2))]
+    assert [text.removeprefix(" (95 % interval ").removesuffix(")") for text in between] == [
+        "6 to 1400 ps", "6000 ps to 1400 ns", "20 to 1400 ns", "above 2 ps", "",
+    ]  # fmt: skip
+    assert Clock(np.nan).between(3, 1e5) == " (95 % interval 3 to 100000 frames)"

@@ -42,7 +42,7 @@ class Clock:
         """Write a time given in frames: '5.5 ps', '12 ns', '30 frames'."""
         time = float(frames) * self.step
         if self.unit == "ps" and time >= 1e4:
-            return f"{time / 1000:.3g} ns"
+            return f"{_number(time / 1000)} ns"
         return f"{_number(time)} {self.unit}"
 
     def between(self, low: float, high: float) -> str:
@@ -51,7 +51,8 @@ class Clock:
             return ""
         if np.isinf(high):
             return f" (95 % interval above {self(low)})"
-        return f" (95 % interval {_number(low * self.step)} to {_number(high * self.step)} {self.unit})"
+        (first, unit), (last, common) = self(low).split(), self(high).split()
+        return f" (95 % interval {first if unit == common else self(low)} to {last} {common})"
 
 
 def sentences(group: GroupKinetics, clock: Clock) -> list[str]:
@@ -106,7 +107,7 @@ def advice(group: GroupKinetics, clock: Clock) -> list[str]:
     slowest = float(group.model.relaxation.value[0])
     if slowest > _SHORT_RUN * group.longest_run:
         made.append(
-            f"the slowest exchange lasts {slowest / group.longest_run:.2g} of the longest run "
+            f"the slowest exchange lasts {_number(slowest / group.longest_run, 2)} times the longest run "
             f"({clock(group.longest_run)}): runs of at least {clock(_TIMES_WANTED * slowest)} are needed"
         )
     elif group.model.lag > stays[short] >= _FEW_FRAMES:
@@ -200,6 +201,6 @@ def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
     return made
 
 
-def _number(value: float) -> str:
-    """Write a number with three digits, large ones whole."""
-    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+def _number(value: float, digits: int = 3) -> str:
+    """Write a number with so many digits, large ones whole."""
+    return f"{value:.0f}" if value >= 10**digits else f"{value:.{digits}g}"
