@@ -23,6 +23,9 @@ _STYLES = {
     "dipole": "id type charge x y z mux muy muz",
 }
 
+TIMES = {"real": "fs", "metal": "ps"}
+"""Unit of time in those of LAMMPS' units whose lengths are in Å."""
+
 
 def open_binary(path: str) -> IO[bytes]:
     """Open a file that may be compressed.
@@ -47,6 +50,19 @@ def open_text(path: str) -> IO[str]:
         File.
     """
     return TextIOWrapper(open_binary(path), errors="replace")
+
+
+def units(path: str) -> str | None:
+    """Tell LAMMPS' name of the units of a data file, which stands in its first line where ``write_data`` wrote it.
+
+    Parameters
+    ----------
+    path
+        LAMMPS data file.
+    """
+    with open_text(path) as file:
+        found = re.search(r"^LAMMPS data file via write_data.*\bunits = (\w+)", file.readline())
+    return found.group(1) if found else None
 
 
 def atom_style(path: str) -> str | None:

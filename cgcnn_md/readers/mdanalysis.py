@@ -17,7 +17,7 @@ from cgcnn_md.readers.source import RawFrame, cell_of_dimensions
 _SINGLE_PRECISION_TIME = ("XTC", "TRR")
 
 
-def open_file(path: str, fmt: str, n_atoms: int) -> MDAnalysisSource:
+def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MDAnalysisSource:
     """Open a trajectory or structure file without a topology.
 
     Parameters
@@ -26,6 +26,8 @@ def open_file(path: str, fmt: str, n_atoms: int) -> MDAnalysisSource:
         File and MDAnalysis' name of its format.
     n_atoms
         Atoms of the topology, which some formats do not repeat.
+    units
+        LAMMPS' name of the units that it was written in, if that is known.
     """
     if fmt == "GRO":
         return GroSource(path)
@@ -36,10 +38,13 @@ def open_file(path: str, fmt: str, n_atoms: int) -> MDAnalysisSource:
         options["atom_style"] = lammps.atom_style(path)
     if fmt == "DCD" and dcd.is_of_lammps(path):
         fmt = "LAMMPS"
+        options["timeunit"] = lammps.TIMES.get(units or "", "fs")
     reader = get_reader_for(path, format=fmt)(path, n_atoms=n_atoms, **options)
     source = MDAnalysisSource(reader)
-    if fmt == "LAMMPS":
+    if fmt == "LAMMPS" and units is None:
         source.notes.append(f"{Path(path).name}: time step taken as fs (LAMMPS units real); else pass --dt")
+    if fmt == "LAMMPS" and units is not None and units not in lammps.TIMES:
+        source.has_time = False
     if fmt == "LAMMPSDUMP":
         source.boundary = np.array(lammps.dump_header(path).pbc)
     if (fmt in ("DCD", "LAMMPS") and dcd.has_tail(path)) or (fmt == "LAMMPSDUMP" and _has_tail(reader, path)):

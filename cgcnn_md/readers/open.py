@@ -135,11 +135,11 @@ def _from_files(system: grouping.SystemFiles, name: str, config: ReadConfig, lev
     files = trajectories + [system.topology] * (described_by_ase and system.topology not in trajectories)
     worker = FrameWorker(files)  # its imports run while the topology is parsed here
     try:
-        n_atoms = 0
+        n_atoms, units = 0, None
         if not described_by_ase:
             atoms = topology.of_file(system.topology)
-            n_atoms = atoms.n_atoms
-        worker.open(n_atoms)
+            n_atoms, units = atoms.n_atoms, atoms.units
+        worker.open(n_atoms, units)
         if described_by_ase:
             labels = worker.meta[files.index(system.topology)]["labels"]
             atoms = topology.of_labels(labels, system.topology.path)

@@ -39,7 +39,7 @@ class FrameWorker:
     def __init__(self, files: Sequence[InputFile]) -> None:
         self.files = tuple(files)
         self.meta: list[dict[str, Any]] = []
-        self._n_atoms = 0
+        self._topology: dict[str, Any] = {}
         self._keep: Ints | None = None
         self._pending: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self._arrived: dict[int, RawFrame | BadFrameError] = {}
@@ -48,13 +48,15 @@ class FrameWorker:
         self._lock = threading.RLock()
         self._child: Child | None = Child()
 
-    def open(self, n_atoms: int) -> None:
+    def open(self, n_atoms: int, units: str | None = None) -> None:
         """Open the files in the child and learn their sizes.
 
         Parameters
         ----------
         n_atoms
             Atoms of the topology; 0 if the files say themselves.
+        units
+            LAMMPS' name of the units of the topology, where it has one.
 
         Raises
         ------
@@ -64,7 +66,7 @@ class FrameWorker:
             If its first frame kills the decoder.
         """
         with self._lock:
-            self._n_atoms = n_atoms
+            self._topology = {"n_atoms": n_atoms, "units": units}
             self._open_all()
 
     def _open_all(self) -> Child:
@@ -75,7 +77,7 @@ class FrameWorker:
             path = str(Path(file.path).absolute())
             request = {"do": "open", "path": path, "backend": file.backend, "format": file.format}
             try:
-                child.send({**request, "n_atoms": self._n_atoms})
+                child.send({**request, **self._topology})
                 header = child.receive()
             except ChildDiedError:
                 reason = child.obituary()

@@ -30,6 +30,8 @@ class Topology:
         One value an atom, or None where the file does not hold them.
     bonds
         Atoms of each bond that the file holds, shape (n_bonds, 2), or None.
+    units
+        LAMMPS' name of the units that the file says it is in, or None.
     own
         Whether the Universe is ours to extend, not the user's.
     notes
@@ -44,6 +46,7 @@ class Topology:
     types: NDArray[Any] | None = None
     resnames: NDArray[Any] | None = None
     bonds: NDArray[np.int64] | None = None
+    units: str | None = None
     own: bool = True
     notes: list[str] = field(default_factory=list)
 
@@ -93,6 +96,11 @@ def of_file(file: InputFile) -> Topology:
             ) from error
     topology = of_universe(universe)
     topology.own, topology.notes = True, notes
+    if file.format == "DATA":
+        topology.units = lammps.units(file.path)
+        if topology.units is not None and topology.units not in lammps.TIMES:
+            said = "their unit of length is called Å in all that follows, and times are not known: --dt"
+            notes.append(f"LAMMPS units {topology.units}: {said}")
     if columns is not None:
         if "mass" not in columns:
             topology.masses = None  # MDAnalysis fills in 1.0

@@ -8,6 +8,7 @@ import ase
 import ase.io
 import numpy as np
 import pytest
+from MDAnalysis.lib.formats.libdcd import DCDFile
 from numpy.testing import assert_allclose, assert_array_equal
 
 from cgcnn_md.config import ReadConfig
@@ -323,6 +324,34 @@ def test_lammps_data_in_reduced_units_and_with_a_dump(tmp_path):
         assert reader.species == ("type1", "type2")  # no hydrogen
         assert len(reader) == 3
         assert "masses are in reduced units: they do not tell elements" in reader.notes
+
+
+def of_lammps(path, units):
+    """Write a DCD file and the data file of `write_data`: a time step of 0.5 in these units, frames 10 steps apart."""
+    top = path.with_suffix(".data")
+    text = DATA.format(first=28.0855, second=15.999, atoms="Atoms # atomic\n\n1 1 1. 2. 3.\n2 2 4 5 6")
+    said = f" data file via write_data, version 29 Aug 2024, timestep = 90, units = {units}"
+    top.write_text(text.replace("LAMMPS", "LAMMPS" + said, 1) if units else text)
+    with DCDFile(str(path), "w") as file:
+        file.write_header("Written by LAMMPS", 2, istart=0, nsavc=10, delta=0.5, is_periodic=1)
+        for _ in range(3):
+            file.write(np.array([[1, 2, 3], [4, 5, 6]], np.float32), np.array([10, 90, 10, 90, 90, 10.0]))
+    return [path, top]
+
+
+@pytest.mark.parametrize(
+    ("units", "dt", "said"),
+    [
+        ("real", 0.005, ""),
+        ("metal", 5.0, ""),
+        ("lj", math.nan, "LAMMPS units lj: their unit of length is called Å in all that follows"),
+        ("", 0.005, "a.dcd: time step taken as fs (LAMMPS units real); else pass --dt"),
+    ],
+)
+def test_times_of_lammps_are_in_the_units_of_its_data_file(tmp_path, units, dt, said):
+    with open_trajectory(of_lammps(tmp_path / "a.dcd", units)) as reader:
+        assert_allclose(reader.dt, dt)
+        assert any(said in note for note in reader.notes) if said else not any("units" in note for note in reader.notes)
 
 
 @pytest.mark.parametrize("ending", ["dcd", "trr"])
