@@ -107,3 +107,32 @@ def test_kinds_that_live_in_different_clusters_are_groups_of_their_own(tmp_path:
     asked = discover([store], coordinates, lag=1, n_clusters=2)
     assert {name: group.n_clusters for name, group in asked.by_group.items()} == {"C": 2}
     assert set(store.groups("found")) == {"C"}
+
+
+def test_identity_classes_that_have_no_cluster_in_common_are_groups_of_their_own(tmp_path: Path) -> None:
+    """Ten methyls and, bonded alike, twenty second and eighty other carbons: each in two states along its own way."""
+    rng, n_frames, numbers = np.random.default_rng(0), 60, (10, 20, 80)
+    of = np.repeat([0, 1, 2], numbers)
+    state = np.where(rng.random((n_frames, 110)) < 0.04, -1.0, 1.0).cumprod(axis=0)
+    values = 0.1 * rng.normal(size=(n_frames, 110, 3))
+    values[:, np.arange(110), of] += state + np.array([9.0, 5.0, 0.0])[of]
+    identity = np.array(["C(C,H,H,H)", "C(C,C,H,H):11111111", "C(C,C,H,H):22222222"])[of]
+    store = Store.create(
+        tmp_path / "e.zarr", "", n_frames=n_frames, atom_index=np.arange(100, 210), species_names=["C"] * 110,
+        features=3, frame_numbers=np.arange(n_frames), runs=np.zeros(n_frames), labels={"identity": identity},
+        unit_frames=16,
+    )  # fmt: skip
+    store.write(0, values.astype(np.float32), np.arange(n_frames) * 1.0)
+    for unit in range(store.n_units):
+        store.mark_done(unit)
+    mapping = KineticMap(np.zeros((1, 3)), np.eye(3), np.full(3, 0.9), np.full(3, 0.9))
+    found = discover([store], Coordinates({"C": mapping}), lag=1)
+    names = ["C bonded to 2 C and 2 H like atom 110", "C bonded to 2 C and 2 H like atom 130", "C bonded to C and 3 H"]
+    assert {name: group.n_clusters for name, group in found.by_group.items()} == dict.fromkeys(names, 2)
+    assert set(found.shuffles) <= {"C", *names}
+    assert store.groups("found").tolist() == np.array([names[2], names[0], names[1]])[of].tolist()
+    labels = store.clusters(slice(0, n_frames))
+    for first, n in zip((0, 10, 30), numbers, strict=True):
+        mine = labels[:, first : first + n]
+        upper = mine[state[:, first : first + n] > 0]
+        assert (upper == np.bincount(upper).argmax()).mean() > 0.97

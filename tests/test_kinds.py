@@ -91,3 +91,26 @@ def test_kinds_whose_first_names_are_the_same_stay_two(tmp_path: Path) -> None:
     kinds = find_kinds([store], {"C": np.arange(3)})
     assert [kind.name for kind in kinds] == ["C named C0, C1, C2, C3, ...", "C named C0, C1, C2, C3, ... (2)"]
     assert [kind.clusters.tolist() for kind in kinds] == [[0, 1], [0, 2]]
+
+
+@pytest.mark.parametrize(
+    ("third", "wanted"),
+    [
+        ([2, 3], {"C like atom 0": [0, 1], "C like atom 10": [2, 3]}),
+        ([2, 2], {"C like atom 0": [0, 1], "C like atom 10": [2, 3]}),
+        ([1, 2], {"C": [0, 1, 2, 3]}),  # the way from one to the other
+    ],
+)
+def test_identity_classes_with_no_cluster_in_common_are_parted(
+    tmp_path: Path, third: list[int], wanted: dict[str, list[int]]
+) -> None:
+    rng, n_frames = np.random.default_rng(0), 200
+    labels = np.concatenate([hops(SLOW, n_frames, 10, rng), 2 + hops(SLOW, n_frames, 10, rng)], axis=1)
+    labels[rng.random(labels.shape) < 0.02] = 0  # taken for one of the others
+    labels = np.concatenate([labels, np.array(third)[hops(SLOW, n_frames, 10, rng)]], axis=1)
+    identity = np.repeat(["C(C,C,H,H):1", "C(C,C,H,H):2", "C(C,C,H,H):3"], 10).tolist()
+    store = store_of(tmp_path, labels, species=["C"] * 30, identity=identity)
+    kinds = find_kinds([store], {"C": np.arange(4)}, fine=True)
+    assert {kind.name: kind.clusters.tolist() for kind in kinds} == wanted
+    assert sorted(np.concatenate([kind.atoms[store.name] for kind in kinds])) == list(range(30))
+    assert [kind.name for kind in find_kinds([store], {"C": np.arange(4)})] == ["C"]

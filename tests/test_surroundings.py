@@ -6,11 +6,14 @@ import re
 import warnings
 from collections.abc import Sequence
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from MDAnalysis.lib.distances import calc_dihedrals
+from MDAnalysis.lib.mdamath import triclinic_box
 
 from cgcnn_md.analysis.bond_order import bond_order
 from cgcnn_md.analysis.images import vectors_around
@@ -18,6 +21,7 @@ from cgcnn_md.analysis.samples import LabelledFrame
 from cgcnn_md.analysis.sentences import describe
 from cgcnn_md.analysis.structure import rdf_by_cluster
 from cgcnn_md.analysis.surroundings import Surroundings, look_around
+from cgcnn_md.analysis.torsions import TorsionCounter
 from cgcnn_md.frame import Frame
 from cgcnn_md.readers.molecules import Molecules
 
@@ -272,3 +276,38 @@ def test_nothing_in_is_nothing_out() -> None:
     found = around([])
     assert found.means().empty
     assert found.histograms().empty
+
+
+def test_gauche_torsions_are_those_of_mdanalysis() -> None:
+    """Chains through the walls of a skewed box, one of them branched, with hydrogen and a lone atom beside."""
+    rng = np.random.default_rng(0)
+    cell = np.array([[9.0, 0, 0], [3.0, 8.0, 0], [-2.0, 1.0, 8.5]])
+    walk = np.cumsum(rng.normal(size=(3, 8, 3)) * 0.9, axis=1) + rng.uniform(0, 9, (3, 1, 3))
+    positions = np.concatenate([walk.reshape(-1, 3), rng.uniform(0, 9, (3, 3))])
+    positions -= np.floor(positions @ np.linalg.inv(cell)) @ cell
+    bonds = np.array([(8 * c + i, 8 * c + i + 1) for c in range(3) for i in range(7)] + [(3, 24), (20, 25)])
+    species = np.array([0] * 25 + [1] + [2], dtype=np.int16)  # 24 is a branch, 25 hydrogen, 26 alone
+    index = np.array([0] * 8 + [1] * 8 + [2] * 8 + [0, 2, -1])
+    molecules = Molecules(("M",), index, np.where(index < 0, -1, 0), bonds)
+    frame = Frame(positions, cell, np.ones(3, bool), species)
+    found = TorsionCounter().gauche(LabelledFrame(frame, np.zeros(27, int), ("C", "H", "Li"), molecules))
+    box, chains = triclinic_box(*cell), np.arange(24).reshape(3, 8)
+    quads = [chain[i : i + 4] for chain in chains for i in range(5)] + [[1, 2, 3, 24], [5, 4, 3, 24]]
+    angles = calc_dihedrals(*(positions[np.array(quads)[:, i]].astype(np.float32) for i in range(4)), box=box)
+    share: dict[frozenset[int], list[bool]] = {}
+    for quad, angle in zip(quads, np.abs(angles), strict=True):
+        share.setdefault(frozenset(map(int, quad[1:3])), []).append(bool(angle < 2 * np.pi / 3))
+    graph = nx.Graph(bonds[(species[bonds] == 0).all(axis=1)].tolist())
+    for atom in range(25):
+        far = nx.single_source_shortest_path_length(graph, atom)
+        for n, name in enumerate(found):
+            near = [np.mean(turns) for bond, turns in share.items() if min(far.get(end, 99) for end in bond) == n]
+            assert found[name][atom] == pytest.approx(sum(near))
+    assert np.isnan([values[25:] for values in found.values()]).all()
+
+
+def test_rings_of_three_and_groups_have_no_torsions() -> None:
+    ring = Molecules(("M",), np.zeros(3, int), np.zeros(3, int), np.array([(0, 1), (1, 2), (0, 2)]))
+    frame = Frame(np.eye(3), 9 * np.eye(3), np.ones(3, bool), np.zeros(3, np.int16))
+    assert TorsionCounter().gauche(LabelledFrame(frame, np.zeros(3, int), ("C",), ring)) == {}
+    assert TorsionCounter().gauche(LabelledFrame(frame, np.zeros(3, int), ("C",), None)) == {}

@@ -82,3 +82,63 @@ def casts_shadow(sample: LabelledFrame) -> NDArray[np.bool_]:
     """Tell which atoms can hide others: all but hydrogen, which is a part of the atom that it is bound to."""
     hydrogen = np.isin(np.asarray(sample.species, dtype=np.str_), _HYDROGEN)
     return np.asarray(~hydrogen[sample.frame.species])
+
+
+def molecules_touched(sample: LabelledFrame, centres: Ints, row: Ints, other: Ints) -> dict[str, Ints]:
+    """Count the other molecules that atoms touch, by kind.
+
+    Parameters
+    ----------
+    sample
+        Frame with its molecules.
+    centres
+        Indices of the atoms looked from.
+    row, other
+        Place in `centres` and index of the neighbour, of every contact.
+
+    Returns
+    -------
+    dict
+        For every kind, numbers of shape (n_centres,).
+    """
+    held = sample.molecules
+    if held is None or not len(held.names):
+        return {}
+    strange = (held.index[other] >= 0) & (held.index[other] != held.index[centres][row])
+    pair = np.unique(row[strange] * (held.index.max() + 1) + held.index[other[strange]])
+    centre, molecule = np.divmod(pair, held.index.max() + 1)
+    kind = np.full(held.index.max() + 1, -1)
+    kind[held.index[held.index >= 0]] = held.kind[held.index >= 0]
+    return {
+        name: np.bincount(centre[kind[molecule] == code], minlength=len(centres))
+        for code, name in enumerate(held.names)
+    }
+
+
+def bonded_to(sample: LabelledFrame, centres: Ints) -> dict[str, Ints]:
+    """Count the atoms that atoms are bonded to, by species.
+
+    Parameters
+    ----------
+    sample
+        Frame with its molecules.
+    centres
+        Indices of the atoms looked from.
+
+    Returns
+    -------
+    dict
+        For every species found, numbers of shape (n_centres,).
+    """
+    held = sample.molecules
+    if held is None or not len(held.bonds):
+        return {}
+    place = np.full(len(held.index), -1)
+    place[centres] = np.arange(len(centres))
+    both = np.concatenate([held.bonds, held.bonds[:, ::-1]])
+    both = both[place[both[:, 0]] >= 0]
+    species = sample.frame.species[both[:, 1]]
+    return {
+        sample.species[int(code)]: np.bincount(place[both[species == code, 0]], minlength=len(centres))
+        for code in np.unique(species)
+    }

@@ -92,8 +92,9 @@ def discover(
 ) -> Discovery:  # fmt: skip
     """Find the clusters of every group of atoms in what is stored, and store them.
 
-    Where kinds of a species (`find_kinds`) live in different clusters, as carbon of CF3 and of CH3, they are groups
-    of their own: what was found of one says nothing of the other, and may hide what there is.
+    Where kinds of a species (`find_kinds`) live in different clusters, as carbon of CF3 and of CH3, or identity classes
+    have no cluster in common, they are groups of their own: what was found of one says nothing of the other, and may
+    hide what there is.
 
     Parameters
     ----------
@@ -116,9 +117,9 @@ def discover(
         store.write_groups(store.groups(by))
     search = _Search(stores, coordinates, lag, n_clusters, states or {}, seed)
     discovery = search.all()
-    if by == "species" and n_clusters is None:
+    for fine in (False, True) if by == "species" and n_clusters is None else ():
         free = {name: numbers for name, numbers in discovery.numbers.items() if name not in search.given}
-        kinds = [kind for kind in find_kinds(stores, free) if kind.name not in free]
+        kinds = [kind for kind in find_kinds(stores, free, by="found", fine=fine) if kind.name not in free]
         if kinds:
             for store in stores:
                 groups = store.groups("found").astype(object)
@@ -153,7 +154,9 @@ class _Search:
             if group is not None:
                 found[name], first[name] = group, at
                 at += group.n_clusters
-        discovery = Discovery(found, first, species | {of: of for of in species.values()}, shuffles)
+        of_species = species | {of: of for of in species.values()}
+        shuffles = {name: shuffled for name, shuffled in shuffles.items() if name in of_species}
+        discovery = Discovery(found, first, of_species, shuffles)
         fixed = {name for name in found if species[name] in self.given}
         _order_by_population(discovery, self.stores, self.coordinates, fixed=fixed)
         return discovery

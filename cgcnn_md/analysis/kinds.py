@@ -15,6 +15,7 @@ from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
 
 _LIVES = 0.01  # of a kind's atom-frames in a cluster: with less it is only taken for one of it
+_SHARED = 0.05  # of an identity class in a cluster: with less it has no cluster in common with those that live there
 _VARIED = 0.1  # difference between the shares of a kind in two clusters that is worth saying
 _NAMED = 4  # atom names that are spelled out
 
@@ -45,12 +46,18 @@ class Kind:
         return np.random.default_rng([seed, zlib.crc32(self.name.encode())])
 
 
-def find_kinds(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species") -> list[Kind]:
+def find_kinds(
+    stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species", fine: bool = False
+) -> list[Kind]:
     """Part groups of atoms by what never changes, where it decides which clusters atoms live in.
 
     A carbon of CH2 never becomes one of CF3: though both may be in a common cluster, a model of the two together would
     lead from one to the other. So atoms bonded to other elements, or of residues with other names of atoms, are
     parted, and taken together again where they live in the same clusters (1 % of their atom-frames or more).
+
+    If `fine`, identity classes are parted, but only those that have no cluster in common (5 %), not by way of others:
+    the third carbon of octane and the fourth are bonded alike, and turn about other bonds. A polymer's many classes,
+    which live in the same few clusters with here and there a rare one, are not.
 
     Parameters
     ----------
@@ -60,6 +67,8 @@ def find_kinds(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str =
         Numbers of the clusters of each group.
     by
         What `Store.groups` groups the atoms by.
+    fine
+        Whether to part by identity class.
 
     Returns
     -------
@@ -67,8 +76,8 @@ def find_kinds(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str =
         The kinds of every group; the group where they all live in the same clusters.
     """
     found: list[Kind] = []
-    for parts in _Parts.of_groups(stores, groups, by):
-        found += parts.kinds(stores)
+    for parts in _Parts.of_groups(stores, groups, by, fine=fine):
+        found += parts.apart(stores) if fine else parts.kinds(stores)
     return [kind for kind in found if kind.atoms]
 
 
@@ -115,10 +124,12 @@ class _Parts:
     held: Ints
 
     @classmethod
-    def of_groups(cls, stores: Sequence[Store], groups: Mapping[str, Ints], by: str) -> Iterator[_Parts]:
+    def of_groups(
+        cls, stores: Sequence[Store], groups: Mapping[str, Ints], by: str, *, fine: bool = False
+    ) -> Iterator[_Parts]:
         """Look at groups one by one."""
         member = {store.name: store.groups(by) for store in stores}
-        key = {store.name: _keys(store) for store in stores}
+        key = {store.name: store.identity.astype(object) if fine else _keys(store) for store in stores}
         for name, clusters in groups.items():
             mine = {system: np.flatnonzero(of == name) for system, of in member.items()}
             whole = Kind(
@@ -134,22 +145,49 @@ class _Parts:
 
     def kinds(self, stores: Sequence[Store]) -> list[Kind]:
         """Take those that live in the same clusters together."""
-        lives = self.held >= _LIVES * np.maximum(self.held.sum(axis=1, keepdims=True), 1)
         places: dict[tuple[int, ...], list[int]] = {}
-        for i, row in enumerate(lives):
+        for i, row in enumerate(self._lives(_LIVES)):
             places.setdefault(tuple(np.flatnonzero(row).tolist()), []).append(i)
         if len(places) < 2:
             return [self.whole]
         found: list[Kind] = []
         alike: Counter[str] = Counter()
         for columns, codes in places.items():
-            atoms = {s: self.whole.atoms[s][np.isin(of, codes)] for s, of in self.code.items()}
-            atoms = {s: some for s, some in atoms.items() if len(some)}
+            atoms = self._atoms(codes)
             name = f"{self.whole.name} {_words([self.keys[i] for i in codes], atoms, stores)}"
             alike[name] += 1  # residues may share the names that are spelled out
             name += f" ({alike[name]})" if alike[name] > 1 else ""
             found.append(Kind(name, self.whole.clusters[list(columns)], np.asarray(columns, dtype=np.int64), atoms))
         return found
+
+    def apart(self, stores: Sequence[Store]) -> list[Kind]:
+        """Take those together that have clusters in common, or with others in common."""
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import connected_components
+
+        lives = self._lives(_SHARED)
+        n, piece = connected_components(csr_array(lives.astype(float) @ lives.T), directed=False)
+        piece[~lives.any(axis=1)] = np.bincount(piece).argmax()  # never in a cluster
+        kinds = [np.flatnonzero(piece == i).tolist() for i in range(n)]
+        if sum(len(codes) > 0 for codes in kinds) < 2:
+            return [self.whole]
+        found: list[Kind] = []
+        for codes in (codes for codes in kinds if codes):
+            columns, atoms = np.flatnonzero(lives[codes].any(axis=0)), self._atoms(codes)
+            store = next(store for store in stores if store.name in atoms)
+            name = f"{self.whole.name} like atom {store.atom_index[atoms[store.name][0]]}"
+            found.append(Kind(name, self.whole.clusters[columns], columns, atoms))
+        return found
+
+    def _lives(self, least: float) -> NDArray[np.bool_]:
+        """Tell which clusters hold such a share of the atoms of each key, shape (n_keys, n_clusters)."""
+        lives: NDArray[np.bool_] = self.held >= least * np.maximum(self.held.sum(axis=1, keepdims=True), 1)
+        return lives
+
+    def _atoms(self, codes: list[int]) -> dict[str, Ints]:
+        """Give the atoms of some keys, by system."""
+        atoms = {s: self.whole.atoms[s][np.isin(of, codes)] for s, of in self.code.items()}
+        return {s: some for s, some in atoms.items() if len(some)}
 
 
 def _held(store: Store, whole: Kind, code: Ints, n_kinds: int) -> Ints:

@@ -10,9 +10,10 @@ import numpy as np
 
 from cgcnn_md.analysis.bond_order import ORDERS, bond_order
 from cgcnn_md.analysis.bootstrap import Units, grouped, interval, joined
-from cgcnn_md.analysis.contacts import bound
+from cgcnn_md.analysis.contacts import bonded_to, bound, molecules_touched
 from cgcnn_md.analysis.samples import LabelledFrame
 from cgcnn_md.analysis.structure import ClusterRdf
+from cgcnn_md.analysis.torsions import TorsionCounter
 from cgcnn_md.frame import Floats, Ints
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ class Quantity(NamedTuple):
     ----------
     role
         "neighbour" (of a kind, in contact), "bonded" (of a species), "molecule" (distinct ones with an atom in
-        contact), "within" (of a kind, within the radius that tells clusters apart), "density" (atoms per Å³) or
-        "order" (averaged bond order).
+        contact), "within" (of a kind, within the radius that tells clusters apart), "torsion" (gauche ones),
+        "density" (atoms per Å³) or "order" (averaged bond order).
     name
         Kind, species, kind of molecule, or what it is.
     """
 
-    role: Literal["neighbour", "bonded", "molecule", "within", "density", "order"]
+    role: Literal["neighbour", "bonded", "molecule", "within", "torsion", "density", "order"]
     name: str
 
     @property
@@ -44,11 +45,20 @@ class Quantity(NamedTuple):
         return self.role in ("neighbour", "bonded", "molecule", "within")
 
     @property
+    def of_all(self) -> bool:
+        """Whether it is none, and not unknown, around atoms of a system that lacks it."""
+        return self.counted or self.role == "torsion"
+
+    @property
     def text(self) -> str:
         """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "Li within 3.45 Å"."""
         if self.role == self.name == "molecule":  # of any kind, where these are too many
             return "molecules"
-        before = {"bonded": "bonded ", "molecule": "molecules of ", "order": "Steinhardt "}
+        before = {
+            "bonded": "bonded ",
+            "molecule": "molecules of ",
+            "order": "Steinhardt ",
+        }
         return before.get(self.role, "") + self.name
 
 
@@ -186,6 +196,8 @@ class _Counter:
         self.species: dict[int, str] = {}
         self.blocks: list[Ints] = []
         self.system = self.frame = 0
+        self.torsions = TorsionCounter()
+        self.gauche: dict[str, Floats] = {}
 
     def start(self, system: int) -> None:
         """Begin a system."""
@@ -197,6 +209,7 @@ class _Counter:
 
     def add(self, sample: LabelledFrame) -> None:
         """Count around some atoms of every cluster in one frame."""
+        self.gauche = self.torsions.gauche(sample)
         for mine, row, other, vector in sample.around(self.centres, self.reach, self.rng):
             cluster = int(sample.labels[mine[0]])
             self.species[cluster] = sample.species[int(sample.frame.species[mine[0]])]
@@ -218,13 +231,16 @@ class _Counter:
             if limit[code] > 0
         }
         if found:
-            found |= _molecules(sample, mine, row[near], other[near])
-        found |= _bonded(sample, mine)
+            touched = molecules_touched(sample, mine, row[near], other[near])
+            found |= {Quantity("molecule", name): count for name, count in touched.items()}
+        found |= {Quantity("bonded", name): count for name, count in bonded_to(sample, mine).items()}
         for name, radius in self.telling.get(species, []):
             if name in names:
                 inside = row[free & (distance < radius) & (kind[other] == names.index(name))]
                 found[Quantity("within", f"{name} within {radius:.2f} Å")] = np.bincount(inside, minlength=len(mine))
         numbers = {quantity: value.astype(np.float64) for quantity, value in found.items()}
+        gauche = {Quantity("torsion", name): count[mine] for name, count in self.gauche.items()}
+        numbers |= {quantity: count for quantity, count in gauche.items() if np.isfinite(count[0])}
         if np.isfinite(self.radius):
             inside = np.bincount(row[distance < self.radius], minlength=len(mine))
             numbers[Quantity("density", "density")] = (inside + 1) / (4 / 3 * np.pi * self.radius**3)
@@ -235,7 +251,7 @@ class _Counter:
 
     def result(self, distance: dict[tuple[str, str], float]) -> Surroundings:
         """Put everything into one table."""
-        order = ("neighbour", "molecule", "bonded", "within", "density", "order")
+        order = ("neighbour", "molecule", "bonded", "within", "torsion", "density", "order")
         found = {quantity for *_, numbers in self.rows for quantity in numbers}
         quantities = tuple(sorted(found, key=lambda quantity: (order.index(quantity.role), quantity.name)))
         place = {quantity: column for column, quantity in enumerate(quantities)}
@@ -243,7 +259,9 @@ class _Counter:
         values = np.full((sum(sizes), len(quantities)), np.nan)
         of_species: dict[str, set[Quantity]] = {}
         for cluster, *_, numbers in self.rows:
-            of_species.setdefault(self.species[cluster], set()).update(q for q in numbers if q.counted)
+            of_species.setdefault(self.species[cluster], set()).update(
+                q for q in numbers if q.counted or q.role == "torsion"
+            )
         start = 0
         for (cluster, *_, numbers), size in zip(self.rows, sizes):
             rows = slice(start, start + size)
@@ -258,35 +276,3 @@ class _Counter:
         body = np.concatenate([np.zeros(0, dtype=np.int64), *(row[4] for row in self.rows)])
         species = dict(sorted(self.species.items()))
         return Surroundings(quantities, cluster, system, block, run, body, values, species, distance)
-
-
-def _molecules(sample: LabelledFrame, mine: Ints, row: Ints, other: Ints) -> dict[Quantity, Ints]:
-    """Count the other molecules that atoms touch, by kind."""
-    held = sample.molecules
-    if held is None or not len(held.names):
-        return {}
-    strange = (held.index[other] >= 0) & (held.index[other] != held.index[mine][row])
-    pair = np.unique(row[strange] * (held.index.max() + 1) + held.index[other[strange]])
-    centre, molecule = np.divmod(pair, held.index.max() + 1)
-    kind = np.full(held.index.max() + 1, -1)
-    kind[held.index[held.index >= 0]] = held.kind[held.index >= 0]
-    return {
-        Quantity("molecule", name): np.bincount(centre[kind[molecule] == code], minlength=len(mine))
-        for code, name in enumerate(held.names)
-    }
-
-
-def _bonded(sample: LabelledFrame, mine: Ints) -> dict[Quantity, Ints]:
-    """Count the atoms that atoms are bonded to, by species."""
-    held = sample.molecules
-    if held is None or not len(held.bonds):
-        return {}
-    place = np.full(len(held.index), -1)
-    place[mine] = np.arange(len(mine))
-    both = np.concatenate([held.bonds, held.bonds[:, ::-1]])
-    both = both[place[both[:, 0]] >= 0]
-    species = sample.frame.species[both[:, 1]]
-    return {
-        Quantity("bonded", sample.species[int(code)]): np.bincount(place[both[species == code, 0]], minlength=len(mine))
-        for code in np.unique(species)
-    }

@@ -68,8 +68,7 @@ class Valley:
             return cls(axis, low, 1.0)
         width = _BANDWIDTH * max(min(pa.std(), pb.std()), 1e-12)
         margin = (high - low) * 0.5
-        edges = np.linspace(low - margin, high + margin, _GRID + 1)
-        counts = np.histogram(np.concatenate([pa, pb]), edges)[0].astype(float)
+        counts, edges = np.histogram(np.concatenate([pa, pb]), _GRID, (low - margin, high + margin))
         centres = (edges[1:] + edges[:-1]) / 2
         apart = np.arange(1 - _GRID, _GRID) * (edges[1] - edges[0])
         kernel = np.exp(-0.5 * (apart / width) ** 2)

@@ -16,6 +16,7 @@ from cgcnn_md.analysis.valley import Valley
 from cgcnn_md.frame import Floats, Ints
 
 FEWEST = 30  # points without which a group is not a group
+_ROWS = 4096  # points that are looked at together
 _REFINE = 3  # times that borders are drawn again between the points they part
 
 
@@ -132,13 +133,16 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def _part(self, points: Floats, n_parts: int) -> Ints:
         """Give each point to the part on whose side of most borders it lies."""
-        wins = np.zeros((len(points), n_parts))
-        for (a, b), valley in self.borders_.items():
-            side = np.tanh(points @ valley.axis - valley.threshold)
-            won = np.sign(side) + 1e-3 * side  # the margin only breaks ties
-            wins[:, b] += won
-            wins[:, a] -= won
-        parts: Ints = wins.argmax(axis=1)
+        ends = np.array(list(self.borders_), dtype=np.int64).reshape(-1, 2)
+        axes = np.array([valley.axis for valley in self.borders_.values()]).reshape(-1, points.shape[1])
+        thresholds = np.array([valley.threshold for valley in self.borders_.values()])
+        for_part = np.eye(n_parts)[ends[:, 1]] - np.eye(n_parts)[ends[:, 0]]
+        parts = np.empty(len(points), dtype=np.int64)
+        for start in range(0, len(points), _ROWS):
+            rows = slice(start, start + _ROWS)
+            side = points[rows] @ axes.T - thresholds
+            won = np.sign(side) + 1e-3 * side / (1.0 + np.abs(side))  # the margin only breaks ties
+            parts[rows] = (won @ for_part).argmax(axis=1)
         return parts
 
     def predict(self, X: NDArray[np.floating]) -> Ints:
