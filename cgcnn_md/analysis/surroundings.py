@@ -133,8 +133,8 @@ class Surroundings:
         for cluster, species in self.species.items():
             values = self.values[self.cluster == cluster]
             for q, quantity in enumerate(self.quantities):
-                if quantity.counted and np.isfinite(values[0, q]):
-                    share = np.bincount(values[:, q].astype(np.int64)) / len(values)
+                if quantity.of_all and np.isfinite(values[0, q]):
+                    share = np.bincount(np.rint(values[:, q]).astype(np.int64)) / len(values)
                     rows += [(cluster, species, quantity.text, n, x) for n, x in enumerate(share.tolist())]
         return pd.DataFrame(rows, columns=["cluster", "species", "neighbour", "n", "share"])
 
@@ -259,9 +259,7 @@ class _Counter:
         values = np.full((sum(sizes), len(quantities)), np.nan)
         of_species: dict[str, set[Quantity]] = {}
         for cluster, *_, numbers in self.rows:
-            of_species.setdefault(self.species[cluster], set()).update(
-                q for q in numbers if q.counted or q.role == "torsion"
-            )
+            of_species.setdefault(self.species[cluster], set()).update(q for q in numbers if q.of_all)
         start = 0
         for (cluster, *_, numbers), size in zip(self.rows, sizes):
             rows = slice(start, start + size)

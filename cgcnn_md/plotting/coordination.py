@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
-from cgcnn_md.plotting.style import INK, LEGEND, dress, looks, names, nothing, panels
+from cgcnn_md.plotting.style import dress, legend_beside, looks, names, nothing, panels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,12 +64,15 @@ def plot_coordination(
     axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], columns=_MOST_EACH, size=(4.4, 3.4))
     if not shown:
         nothing(axes[0], "no number of neighbours differs between clusters")
-    seen: set[str] = set()
+    last = {name: panel for (name, _, _), panel in zip(shown, axes)}
     for (name, other, table), panel in zip(shown, axes):
-        _draw(panel, table, clusters, legend=name not in seen)
-        seen.add(name)
-        number = "number" if "within" in other else "number in contact"
-        dress(panel, title=f"{other} around {name}", x=number, y="share of cluster")
+        _draw(panel, table, clusters)
+        torsion = other.startswith("gauche")
+        number = "number" if torsion or "within" in other else "number in contact"
+        title = f"{name}: {other}" if torsion else f"{other} around {name}"
+        dress(panel, title=title, x=number, y="share of cluster")
+        if panel is last[name]:
+            legend_beside(panel, *panel.get_legend_handles_labels())
     return axes[0]
 
 
@@ -101,7 +104,7 @@ def _filled(table: pd.DataFrame) -> pd.DataFrame:
     return table.reindex(np.arange(found.min(), found.max() + 1), fill_value=0.0)
 
 
-def _draw(ax: Axes, table: pd.DataFrame, clusters: pd.DataFrame, *, legend: bool) -> None:
+def _draw(ax: Axes, table: pd.DataFrame, clusters: pd.DataFrame) -> None:
     """Draw one pair: bars of all clusters side by side, or lines where they are many."""
     style, label = looks(clusters), names(clusters)
     shown = [int(c) for c in table.columns if int(c) in style]
@@ -121,6 +124,3 @@ def _draw(ax: Axes, table: pd.DataFrame, clusters: pd.DataFrame, *, legend: bool
     ax.set_ylim(0, 1.08 * top)
     ticks = [t for t in ax.get_yticks() if t <= 1.08 * top]
     ax.set_yticks(ticks, [f"{100 * t:.0f} %" for t in ticks])
-    if legend:
-        columns = 1 + len(shown) // 9
-        ax.legend(fontsize=LEGEND, frameon=False, labelcolor=INK, loc="best", ncols=columns)
