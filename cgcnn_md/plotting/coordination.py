@@ -61,7 +61,7 @@ def plot_coordination(
     for name, rows in by_species:
         alike = neighbour is not None or len(set(rows["cluster"])) == 1
         shown += [(str(name), other, table) for other, table in _telling(rows, each, all_alike=alike)]
-    axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], columns=_MOST_EACH, size=(4.4, 3.4))
+    axes = panels(ax, [f"{a}-{b}" for a, b, _ in shown] or [""], columns=_MOST_EACH, size=(5.4, 3.4))
     if not shown:
         nothing(axes[0], "no number of neighbours differs between clusters")
     last = {name: panel for (name, _, _), panel in zip(shown, axes)}
