@@ -11,7 +11,7 @@ pytest.importorskip("deeptime", exc_type=ImportError)
 
 from systems import hops, store_of
 
-from cgcnn_md.analysis.kinds import bonded_words, find_kinds
+from cgcnn_md.analysis.kinds import bonded_words, find_kinds, identity_names
 from cgcnn_md.analysis.kinetics import find_kinetics
 
 SLOW = np.asarray([[0.95, 0.05], [0.2, 0.8]])
@@ -114,3 +114,17 @@ def test_identity_classes_with_no_cluster_in_common_are_parted(
     assert {kind.name: kind.clusters.tolist() for kind in kinds} == wanted
     assert sorted(np.concatenate([kind.atoms[store.name] for kind in kinds])) == list(range(30))
     assert [kind.name for kind in find_kinds([store], {"C": np.arange(4)})] == ["C"]
+
+
+def test_identity_classes_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
+    identity = [METHYL, f"{CHAIN}:11111111", f"{CHAIN}:22222222", "C:CA:33333333", "C", "O(H,H)"]
+    labels = np.zeros((4, 6), dtype=np.int16)
+    stores = [
+        store_of(tmp_path, labels, species=["C"] * 5 + ["O"], identity=identity, name="a"),
+        store_of(tmp_path, labels[:, :1], species=["O"], identity=["O(H,Li)"], name="b"),
+    ]
+    assert identity_names(stores) == {
+        METHYL: "C bonded to C and 3 H", f"{CHAIN}:11111111": "C bonded to 2 C and 2 H like atom 1",
+        f"{CHAIN}:22222222": "C bonded to 2 C and 2 H like atom 2", "C:CA:33333333": "C named CA", "C": "C",
+        "O(H,H)": "O bonded to 2 H", "O(H,Li)": "O bonded to H and Li",
+    }  # fmt: skip

@@ -315,7 +315,10 @@ def test_clusters_are_sought_in_the_groups_asked_for(tmp_path: Path) -> None:
     store = result.stores()[0]
     for name in groups:
         numbers = set(result.clusters.loc[result.clusters["group"] == name, "cluster"])
-        assert set(store.clusters(slice(0, 8))[:, store.identity == name].ravel()) - {-1} <= numbers
+        mine = store.groups("found") == name
+        assert len(set(store.identity[mine])) == 1
+        assert set(store.clusters(slice(0, 8))[:, mine].ravel()) - {-1} <= numbers
+    assert {"C bonded to N", "C bonded to O"} < set(groups)
     by_type = pipeline.cluster(tmp_path / "out", group_by="type", n=2)
     assert by_type.clusters["group"].tolist() == ["C 1", "C 1", "N 3", "N 3", "O 2", "O 2"]
     assert by_type.clusters.groupby("group")["population"].sum().tolist() == pytest.approx([1.0, 1.0, 1.0], abs=0.02)

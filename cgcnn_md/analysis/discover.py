@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
 from cgcnn_md.analysis.draws import sample_group, sample_pairs
 from cgcnn_md.analysis.given import given_states
-from cgcnn_md.analysis.kinds import find_kinds
+from cgcnn_md.analysis.kinds import find_kinds, identity_names
 from cgcnn_md.analysis.membership import sure
 from cgcnn_md.analysis.nulls import try_surrogates
 from cgcnn_md.analysis.surrogates import Shuffles, shuffle_pairs
@@ -113,8 +113,9 @@ def discover(
     seed
         Seed of sample and clustering.
     """
+    called = identity_names(stores) if by == "identity" else {}
     for store in stores:
-        store.write_groups(store.groups(by))
+        store.write_groups([called.get(name, name) for name in store.groups(by).tolist()])
     search = _Search(stores, coordinates, lag, n_clusters, states or {}, seed)
     discovery = search.all()
     for fine in (False, True) if by == "species" and n_clusters is None else ():

@@ -81,6 +81,31 @@ def find_kinds(
     return [kind for kind in found if kind.atoms]
 
 
+def identity_names(stores: Sequence[Store]) -> dict[str, str]:
+    """Call identity classes in words: "O bonded to 2 C like atom 4", the atom where the rest does not tell them apart.
+
+    Parameters
+    ----------
+    stores
+        The systems.
+
+    Returns
+    -------
+    dict
+        Name of every class that some atom is of.
+    """
+    first: dict[str, int] = {}
+    words: dict[str, str] = {}
+    for store in stores:
+        for identity, atom in zip(*np.unique(store.identity, return_index=True), strict=True):
+            if identity not in words:
+                name, key = str(store.species[atom]), _keys(store)[atom]
+                told = f" {_words([key], {store.name: np.array([atom])}, [store])}" if key else ""
+                first[str(identity)], words[str(identity)] = int(store.atom_index[atom]), name + told
+    shared = Counter(words.values())
+    return {i: text + (f" like atom {first[i]}" if shared[text] > 1 else "") for i, text in words.items()}
+
+
 def bonded_words(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species") -> dict[int, str]:
     """Say what the atoms of each cluster are bonded to, where this differs between the clusters of a group.
 
