@@ -2,9 +2,9 @@
 
     python benchmarks/convolution.py [--threads N] [--repeats N] [--json FILE]
 
-8 000 atoms, k = 20, width 64. ``torch`` is the plain reference in the factorised, tabulated form; PyG's CGConv
-multiplies each edge's concatenated features, with 48 Gaussians of its distance, by one matrix. The node products are
-part of the work.
+8 000 atoms, k = 20, width 64; the first layer, where atoms are no more than their species, with three of these.
+``torch`` is the plain reference in the factorised, tabulated form; PyG's CGConv multiplies each edge's concatenated
+features, with 48 Gaussians of its distance, by one matrix. The node products are part of the work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cgcnn_md.graph import knn_graph
 from cgcnn_md.kernels.convolution import gated_sum_reference
 from cgcnn_md.nn import GatedConv
 
-ATOMS, K, WIDTH, GAUSSIANS = 8_000, 20, 64, 48
+ATOMS, K, WIDTH, GAUSSIANS, SPECIES = 8_000, 20, 64, 48, 3
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
     conv = GatedConv(WIDTH, shortest=0.5, longest=6.0)
     peer = CGConv(WIDTH, dim=GAUSSIANS)
     v = torch.randn(ATOMS, WIDTH, requires_grad=True)
+    species = torch.randn(SPECIES, WIDTH, requires_grad=True)
+    codes = torch.randint(SPECIES, (ATOMS,), dtype=torch.int32)
     place = conv.table.place(distance)
     edges = torch.stack([index.long().flatten(), torch.arange(ATOMS).repeat_interleave(K)])
     expanded = conv.table.basis[place.round().long()].reshape(-1, GAUSSIANS)
@@ -41,6 +43,7 @@ def main() -> None:
 
     forms = {
         "cgcnn_md": lambda: conv(v, ATOMS, index, distance, weight),
+        "cgcnn_md, first layer": lambda: conv.first(species, codes, ATOMS, index, distance, weight),
         "torch, eager": lambda: plain(gated_sum_reference),
         "torch.compile": lambda: plain(compiled),
         "PyG CGConv": lambda: peer(v, edges, expanded),
