@@ -116,15 +116,27 @@ def test_identity_classes_with_no_cluster_in_common_are_parted(
     assert [kind.name for kind in find_kinds([store], {"C": np.arange(4)})] == ["C"]
 
 
+def test_parted_classes_of_several_systems_have_names_of_their_own(tmp_path: Path) -> None:
+    labels = hops(SLOW, 100, 10, np.random.default_rng(0))
+    stores = [
+        store_of(tmp_path, labels + 2 * i, species=["C"] * 10, identity=[f"C(C,C):{i}"] * 10, name=name)
+        for i, name in enumerate(("cold", "hot"))
+    ]
+    kinds = find_kinds(stores, {"C": np.arange(4)}, fine=True)
+    assert [kind.name for kind in kinds] == ["C like atom 0 of cold", "C like atom 0 of hot"]
+    assert [list(kind.atoms) for kind in kinds] == [["cold"], ["hot"]]
+
+
 def test_identity_classes_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
     identity = [METHYL, f"{CHAIN}:11111111", f"{CHAIN}:22222222", "C:CA:33333333", "C", "O(H,H)"]
     labels = np.zeros((4, 6), dtype=np.int16)
     stores = [
         store_of(tmp_path, labels, species=["C"] * 5 + ["O"], identity=identity, name="a"),
-        store_of(tmp_path, labels[:, :1], species=["O"], identity=["O(H,Li)"], name="b"),
+        store_of(tmp_path, labels[:, :2], species=["O", "C"], identity=["O(H,Li)", f"{CHAIN}:44444444"], name="b"),
     ]
     assert identity_names(stores) == {
-        METHYL: "C bonded to C and 3 H", f"{CHAIN}:11111111": "C bonded to 2 C and 2 H like atom 1",
-        f"{CHAIN}:22222222": "C bonded to 2 C and 2 H like atom 2", "C:CA:33333333": "C named CA", "C": "C",
+        METHYL: "C bonded to C and 3 H", f"{CHAIN}:11111111": "C bonded to 2 C and 2 H like atom 1 of a",
+        f"{CHAIN}:22222222": "C bonded to 2 C and 2 H like atom 2 of a",
+        f"{CHAIN}:44444444": "C bonded to 2 C and 2 H like atom 1 of b", "C:CA:33333333": "C named CA", "C": "C",
         "O(H,H)": "O bonded to 2 H", "O(H,Li)": "O bonded to H and Li",
     }  # fmt: skip

@@ -82,7 +82,7 @@ def find_kinds(
 
 
 def identity_names(stores: Sequence[Store]) -> dict[str, str]:
-    """Call identity classes in words: "O bonded to 2 C like atom 4", the atom where the rest does not tell them apart.
+    """Call identity classes in words: "O bonded to 2 C like atom 4", the atom where nothing else tells them apart.
 
     Parameters
     ----------
@@ -94,16 +94,16 @@ def identity_names(stores: Sequence[Store]) -> dict[str, str]:
     dict
         Name of every class that some atom is of.
     """
-    first: dict[str, int] = {}
+    first: dict[str, str] = {}
     words: dict[str, str] = {}
     for store in stores:
         for identity, atom in zip(*np.unique(store.identity, return_index=True), strict=True):
             if identity not in words:
                 name, key = str(store.species[atom]), _keys(store)[atom]
                 told = f" {_words([key], {store.name: np.array([atom])}, [store])}" if key else ""
-                first[str(identity)], words[str(identity)] = int(store.atom_index[atom]), name + told
+                first[str(identity)], words[str(identity)] = _like(store, int(atom), stores), name + told
     shared = Counter(words.values())
-    return {i: text + (f" like atom {first[i]}" if shared[text] > 1 else "") for i, text in words.items()}
+    return {i: text + (f" {first[i]}" if shared[text] > 1 else "") for i, text in words.items()}
 
 
 def bonded_words(stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species") -> dict[int, str]:
@@ -154,7 +154,7 @@ class _Parts:
     ) -> Iterator[_Parts]:
         """Look at groups one by one."""
         member = {store.name: store.groups(by) for store in stores}
-        key = {store.name: store.identity.astype(object) if fine else _keys(store) for store in stores}
+        key = {store.name: _keys(store, whole=fine) for store in stores}
         for name, clusters in groups.items():
             mine = {system: np.flatnonzero(of == name) for system, of in member.items()}
             whole = Kind(
@@ -200,7 +200,7 @@ class _Parts:
         for codes in (codes for codes in kinds if codes):
             columns, atoms = np.flatnonzero(lives[codes].any(axis=0)), self._atoms(codes)
             store = next(store for store in stores if store.name in atoms)
-            name = f"{self.whole.name} like atom {store.atom_index[atoms[store.name][0]]}"
+            name = f"{self.whole.name} {_like(store, int(atoms[store.name][0]), stores)}"
             found.append(Kind(name, self.whole.clusters[columns], columns, atoms))
         return found
 
@@ -213,6 +213,12 @@ class _Parts:
         """Give the atoms of some keys, by system."""
         atoms = {s: self.whole.atoms[s][np.isin(of, codes)] for s, of in self.code.items()}
         return {s: some for s, some in atoms.items() if len(some)}
+
+
+def _like(store: Store, row: int, stores: Sequence[Store]) -> str:
+    """Say which row of a store something is like: "like atom 4", of several systems "like atom 4 of melt"."""
+    what = "atom" if store.attrs.get("level", "atom") == "atom" else "that of atom"
+    return f"like {what} {store.atom_index[row]}" + (f" of {store.name}" if len(stores) > 1 else "")
 
 
 def _held(store: Store, whole: Kind, code: Ints, n_kinds: int) -> Ints:
@@ -236,10 +242,12 @@ def places(clusters: Ints) -> NDArray[Any]:
     return place
 
 
-def _keys(store: Store) -> np.ndarray:
-    """Give what tells the kind of every atom; nothing for groups of atoms."""
+def _keys(store: Store, *, whole: bool = False) -> np.ndarray:
+    """Give what tells the kind of every atom, or its whole identity class; nothing for groups of atoms."""
     if store.attrs.get("level", "atom") != "atom":
         return np.full(store.n_atoms, "", dtype=object)
+    if whole:
+        return store.identity.astype(object)
     return np.array([_key(i.removeprefix(s)) for s, i in zip(store.species.tolist(), store.identity.tolist())], object)
 
 
