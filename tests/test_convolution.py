@@ -136,9 +136,12 @@ def test_mixed_precision_stays_near_single() -> None:
     conv = GatedConv(16, shortest=0.5, longest=6.0)
     v, rest = torch.randn(30, 16), edges(30, 8)
     single = conv(v, 30, *rest)
+    species, codes = torch.randn(3, 16), torch.randint(0, 3, (30,), dtype=torch.int32)
+    first = conv.first(species, codes, 30, *rest)
     with torch.autocast("cpu", dtype=torch.bfloat16):  # what training does on a GPU
-        mixed = conv(v, 30, *rest)
+        mixed, mixed_first = conv(v, 30, *rest), conv.first(species, codes, 30, *rest)
     torch.testing.assert_close(mixed.float(), single, atol=0.1, rtol=0.05)
+    torch.testing.assert_close(mixed_first.float(), first, atol=0.1, rtol=0.05)
 
 
 def edges(n: int, k: int) -> tuple[torch.Tensor, ...]:
