@@ -32,7 +32,7 @@ def bound(sample: LabelledFrame, centres: Ints, row: Ints, other: Ints) -> NDArr
     from scipy.sparse import csr_array
 
     n = len(sample.frame)
-    both = np.concatenate([held.bonds, held.bonds[:, ::-1]])
+    both = held.both_ways
     bonds = csr_array((np.ones(len(both), dtype=np.float32), (both[:, 0], both[:, 1])), shape=(n, n))
     walk = reached = bonds[centres]
     for _ in range(_BONDS - 1):
@@ -135,7 +135,7 @@ def bonded_to(sample: LabelledFrame, centres: Ints) -> dict[str, Ints]:
         return {}
     place = np.full(len(held.index), -1)
     place[centres] = np.arange(len(centres))
-    both = np.concatenate([held.bonds, held.bonds[:, ::-1]])
+    both = held.both_ways
     both = both[place[both[:, 0]] >= 0]
     species = sample.frame.species[both[:, 1]]
     return {

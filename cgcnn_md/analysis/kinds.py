@@ -97,9 +97,10 @@ def identity_names(stores: Sequence[Store]) -> dict[str, str]:
     first: dict[str, str] = {}
     words: dict[str, str] = {}
     for store in stores:
+        keys = _keys(store)
         for identity, atom in zip(*np.unique(store.identity, return_index=True), strict=True):
             if identity not in words:
-                name, key = str(store.species[atom]), _keys(store)[atom]
+                name, key = str(store.species[atom]), keys[atom]
                 told = f" {_words([key], {store.name: np.array([atom])}, [store])}" if key else ""
                 first[str(identity)], words[str(identity)] = _like(store, int(atom), stores), name + told
     shared = Counter(words.values())
@@ -193,11 +194,11 @@ class _Parts:
         lives = self._lives(_SHARED)
         n, piece = connected_components(csr_array(lives.astype(float) @ lives.T), directed=False)
         piece[~lives.any(axis=1)] = np.bincount(piece).argmax()  # never in a cluster
-        kinds = [np.flatnonzero(piece == i).tolist() for i in range(n)]
-        if sum(len(codes) > 0 for codes in kinds) < 2:
+        kinds = [codes for i in range(n) if (codes := np.flatnonzero(piece == i).tolist())]
+        if len(kinds) < 2:
             return [self.whole]
         found: list[Kind] = []
-        for codes in (codes for codes in kinds if codes):
+        for codes in kinds:
             columns, atoms = np.flatnonzero(lives[codes].any(axis=0)), self._atoms(codes)
             store = next(store for store in stores if store.name in atoms)
             name = f"{self.whole.name} {_like(store, int(atoms[store.name][0]), stores)}"

@@ -54,11 +54,7 @@ class Quantity(NamedTuple):
         """How tables and figures call it: "O of PEO", "bonded F", "molecules of PEO", "Li within 3.45 Å"."""
         if self.role == self.name == "molecule":  # of any kind, where these are too many
             return "molecules"
-        before = {
-            "bonded": "bonded ",
-            "molecule": "molecules of ",
-            "order": "Steinhardt ",
-        }
+        before = {"bonded": "bonded ", "molecule": "molecules of ", "order": "Steinhardt "}
         return before.get(self.role, "") + self.name
 
 

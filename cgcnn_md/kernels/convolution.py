@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from cgcnn_md.kernels import CACHE
 from cgcnn_md.kernels.lookup import BLOCK, CHUNKS, FASTMATH, ONE, ZERO, between_knots, knot_below
-from cgcnn_md.kernels.operators import compiled, define, scratch
+from cgcnn_md.kernels.operators import define, scratch
 
 _LOG2E = np.float32(1.4426950408889634)
 _MAGIC = np.float32(1.5 * 2**23 + 127)  # added, it rounds to whole numbers; 127 is the exponent's zero
@@ -206,8 +206,9 @@ def _fused_backward(
     return [gp, out, gt.sum(dim=0)]
 
 
-define(
-    "cgcnn_md::gated_sum", ("p", "q", "table", "index", "place", "weight"), _fused, _fused_backward, leaves=3,
+_fastest = define(
+    "cgcnn_md::gated_sum", ("p", "q", "table", "index", "place", "weight"), gated_sum_reference, _fused,
+    _fused_backward, leaves=3,
     shape=lambda p, _q, _table, index, *_: (index.shape[0], p.shape[1] // 2),
 )  # fmt: skip
 
@@ -217,8 +218,4 @@ def gated_sum(p: Tensor, q: Tensor, table: Tensor, index: Tensor, place: Tensor,
 
     Cost: one pass over the edges, O(n_centres k W) operations and no memory per edge on a CPU.
     """
-    if p.device.type == "cpu" and p.dtype == torch.float32:
-        return torch.ops.cgcnn_md.gated_sum(p, q, table, index, place, weight)  # type: ignore[no-any-return]
-    if p.device.type == "cuda":
-        return compiled(gated_sum_reference)(p, q, table, index, place, weight)
-    return gated_sum_reference(p, q, table, index, place, weight)
+    return _fastest(p, q, table, index, place, weight)

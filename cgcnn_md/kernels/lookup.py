@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from cgcnn_md.kernels import CACHE
-from cgcnn_md.kernels.operators import compiled, define, scratch
+from cgcnn_md.kernels.operators import define, scratch
 
 CHUNKS = 4  # fixed, so that sums are the same for any number of threads
 BLOCK = 64  # rows that a thread takes at a time
@@ -128,9 +128,9 @@ def _fused_backward(g: Tensor, tables: Tensor, which: Tensor, place: Tensor, wei
     return [out]
 
 
-define(
-    "cgcnn_md::table_sum", ("tables", "which", "place", "weight"), _fused, _fused_backward, leaves=1,
-    shape=lambda tables, which, *_: (which.shape[0], tables.shape[2]),
+_fastest = define(
+    "cgcnn_md::table_sum", ("tables", "which", "place", "weight"), table_sum_reference, _fused, _fused_backward,
+    leaves=1, shape=lambda tables, which, *_: (which.shape[0], tables.shape[2]),
 )  # fmt: skip
 
 
@@ -139,8 +139,4 @@ def table_sum(tables: Tensor, which: Tensor, place: Tensor, weight: Tensor) -> T
 
     Cost: one pass over the edges, O(n_centres k W) operations without exponentials and no memory per edge on a CPU.
     """
-    if tables.device.type == "cpu" and tables.dtype == torch.float32:
-        return torch.ops.cgcnn_md.table_sum(tables, which, place, weight)  # type: ignore[no-any-return]
-    if tables.device.type == "cuda":
-        return compiled(table_sum_reference)(tables, which, place, weight)
-    return table_sum_reference(tables, which, place, weight)
+    return _fastest(tables, which, place, weight)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 
 def define(
-    name: str, arguments: Sequence[str], forward: Callable[..., Tensor], backward: Callable[..., list[Tensor]],
-    *, leaves: int, shape: Callable[..., tuple[int, ...]],
-) -> None:  # fmt: skip
+    name: str, arguments: Sequence[str], reference: Callable[..., Tensor], forward: Callable[..., Tensor],
+    backward: Callable[..., list[Tensor]], *, leaves: int, shape: Callable[..., tuple[int, ...]],
+) -> Callable[..., Tensor]:  # fmt: skip
     """Register a sum over neighbours on a CPU, and its gradient, with torch.
 
     Declared so, and not by `torch.library.custom_op`, which checks more in every call.
@@ -26,6 +26,8 @@ def define(
         What it is called, with a namespace.
     arguments
         Names of its tensors.
+    reference
+        The sum in plain torch, for other devices and precisions.
     forward
         From these, contiguous, to the sum.
     backward
@@ -34,6 +36,11 @@ def define(
         Tensors that have a gradient; each is of the shape of its tensor.
     shape
         From the tensors to the shape of the sum.
+
+    Returns
+    -------
+    Callable
+        The sum by the fastest form for where its first tensor is.
     """
     inputs, back = ", ".join(f"Tensor {argument}" for argument in arguments), f"{name}_backward"
     torch.library.define(name, f"({inputs}) -> Tensor")
@@ -42,16 +49,27 @@ def define(
     torch.library.impl(back, "cpu", lambda *tensors: backward(*_plain(tensors)))
     torch.library.register_fake(name, lambda *tensors: tensors[0].new_empty(shape(*tensors)))
     torch.library.register_fake(back, lambda _g, *tensors: [x.new_empty(x.shape) for x in tensors[:leaves]])
-    gradient = getattr(torch.ops, back.split("::")[0])
+    operator, gradient = _operator(name), _operator(back)
 
     def remember(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001 (torch names them)
         ctx.save_for_backward(*inputs)
 
     def gradients(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        found = getattr(gradient, back.split("::")[1])(g, *ctx.saved_tensors)
-        return (*found, *[None] * (len(arguments) - leaves))
+        return (*gradient(g, *ctx.saved_tensors), *[None] * (len(arguments) - leaves))
+
+    def fastest(*tensors: Tensor) -> Tensor:
+        first = tensors[0]
+        if first.device.type == "cpu" and first.dtype == torch.float32:
+            return operator(*tensors)  # type: ignore[no-any-return]
+        return (_compiled(reference) if first.device.type == "cuda" else reference)(*tensors)
 
     torch.library.register_autograd(name, gradients, setup_context=remember)
+    return fastest
+
+
+def _operator(name: str) -> Any:
+    space, short = name.split("::")
+    return getattr(getattr(torch.ops, space), short)
 
 
 def _plain(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -71,7 +89,7 @@ def scratch(*shape: int) -> Tensor:
 
 
 @cache
-def compiled(reference: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _compiled(reference: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Compile a reference, once, for shapes that change from batch to batch."""
     form: Callable[..., Tensor] = torch.compile(reference, dynamic=True)
     return form

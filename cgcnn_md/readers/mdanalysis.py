@@ -43,7 +43,7 @@ def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MD
     source = MDAnalysisSource(reader)
     if fmt == "LAMMPS" and units is None:
         source.notes.append(f"{Path(path).name}: time step taken as fs (LAMMPS units real); else pass --dt")
-    if fmt == "LAMMPS" and units is not None and units not in lammps.TIMES:
+    elif fmt == "LAMMPS" and units not in lammps.TIMES:
         source.has_time = False
     if fmt == "LAMMPSDUMP":
         source.boundary = np.array(lammps.dump_header(path).pbc)

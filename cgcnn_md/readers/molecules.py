@@ -41,6 +41,11 @@ class Molecules:
     bonds: Ints
     grouped: bool = False
 
+    @property
+    def both_ways(self) -> Ints:
+        """Bonds seen from either end, shape (2 n_bonds, 2)."""
+        return np.concatenate([self.bonds, self.bonds[:, ::-1]])
+
     def of(self, atoms: Ints) -> Molecules:
         """Take some atoms only."""
         place = np.full(len(self.index), -1)
