@@ -34,6 +34,9 @@ class ReadConfig:
         Where species come from: "auto", "element", "mass", "name" or "type".
     type_map
         Species by atom type or name, e.g. ``{"1": "Si", "2": "O"}``.
+    pbc
+        Directions (of the box's vectors, called x, y and z) in which it repeats, as "xy", or "none", where the file
+        would have it that all do; None takes the file's word.
     on_bad_frame
         What to do at a frame that cannot be read: "error" or "skip".
     """
@@ -48,6 +51,7 @@ class ReadConfig:
     dt: float | None = None
     species_from: Literal["auto", "element", "mass", "name", "type"] = "auto"
     type_map: dict[str, str] | None = None
+    pbc: str | None = None
     on_bad_frame: Literal["error", "skip"] = "error"
 
 

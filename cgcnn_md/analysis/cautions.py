@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -160,7 +160,9 @@ def of_run(counts: Sequence[Census], starts: Sequence[float]) -> Iterator[Cautio
 
 
 def _listed(what: str, numbers: Sequence[int]) -> str:
-    """Write numbers: 'coordinate 0', 'coordinates 0, 1 and 2'."""
-    if len(numbers) == 1:
-        return f"{what} {numbers[0]}"
-    return f"{what}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+    """Write numbers that rise: 'coordinate 0', 'coordinates 0, 1 and 4', 'coordinates 0 to 3 and 7'."""
+    after = [i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1]
+    rows = [numbers[i:j] for i, j in pairwise([0, *after, len(numbers)])]
+    each = [word for row in rows for word in ([f"{row[0]} to {row[-1]}"] if len(row) > 2 else map(str, row))]
+    plural = "s" if len(numbers) > 1 else ""
+    return f"{what}{plural} {' and '.join(filter(None, [', '.join(each[:-1]), each[-1]]))}"

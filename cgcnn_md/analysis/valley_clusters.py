@@ -116,7 +116,10 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             groups = [points[labels == c] for c in range(n)]
             if min(len(g) for g in groups) < 2:
                 break
-            self.borders_ = {(a, b): Valley.between(groups[a], groups[b]) for a, b in combinations(range(n), 2)}
+            middle = [np.median(inside, axis=0) for inside in groups]
+            self.borders_ = {
+                (a, b): Valley.along(groups[a], groups[b], middle[b] - middle[a]) for a, b in combinations(range(n), 2)
+            }
             labels = self._part(points, n)
         return self._number(labels, np.arange(n))
 

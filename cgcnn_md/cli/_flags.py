@@ -49,6 +49,11 @@ FLAGS: dict[str, Flag] = {
         "Species by atom type or name: '1=Si,2=O'.",
         "TYPE=SPECIES,...",
     ),
+    "pbc": Flag(
+        ("--pbc",),
+        INPUT,
+        "Directions in which the box repeats: 'xy', 'none'; default as the file says, which for most formats is all.",
+    ),
     "on_bad_frame": Flag(
         ("--on-bad-frame",),
         INPUT,

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning
 from cgcnn_md.frame import Frame
@@ -75,6 +76,8 @@ class Reader:
         Which molecule each environment atom is in.
     groups
         What gets a vector: the target atoms, or groups of them.
+    periodic
+        Directions that may be periodic, shape (3,); whether they are, a frame says.
     skip_bad
         Whether iterating over the reader leaves out frames that cannot be read, with a warning.
     notes
@@ -111,6 +114,7 @@ class Reader:
         identity: Identity,
         molecules: Molecules,
         groups: Groups,
+        periodic: NDArray[np.bool_],
         *,
         skip_bad: bool = False,
         notes: Iterable[str] = (),
@@ -135,6 +139,7 @@ class Reader:
         self._decoder = decoder
         self._assignment = species
         self._file_dt = timeline.file_dt
+        self._periodic = periodic
         self._skip_bad = skip_bad
         self._box_kind: str | None = None
 
@@ -155,12 +160,16 @@ class Reader:
         Where one or two directions are periodic they are named: "orthorhombic, periodic in x, y".
         """
         if self._box_kind is None:
-            self._box_kind = "unknown"
-            for position in range(min(len(self), 3)):
-                with suppress(BadFrameError):
-                    self._box_kind = box_kind(self[position])
-                    break
+            first = self.first()
+            self._box_kind = "unknown" if first is None else box_kind(first)
         return self._box_kind
+
+    def first(self) -> Frame | None:
+        """Give the first of the first three frames that can be read."""
+        for position in range(min(len(self), 3)):
+            with suppress(BadFrameError):
+                return self[position]
+        return None
 
     def species_table(self) -> list[SpeciesRow]:
         """List the species of a frame's atoms: name, number of atoms, what told it, examples."""
@@ -249,12 +258,13 @@ class Reader:
             where = f"frame {number} of {self._decoder.paths[run]}"
             positions = raw.positions.astype(np.float64, copy=False)
             check_positions(positions, where, self.environment_index)
-            check_cell(raw.cell, raw.pbc, where)
+            pbc = raw.pbc & self._periodic
+            check_cell(raw.cell, pbc, where)
         except BadFrameError as error:
             self.bad_frames[position] = str(error)
             raise
         time = raw.time if self._file_dt is None else number * self._file_dt
-        return Frame(positions, raw.cell, raw.pbc, self.species_codes, time, number, run)
+        return Frame(positions, raw.cell, pbc, self.species_codes, time, number, run)
 
     def close(self) -> None:
         """Let go of files and the child process; the reader may not be used after."""

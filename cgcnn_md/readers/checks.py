@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.errors import BadFrameError
+from cgcnn_md.errors import BadFrameError, UsageError
 from cgcnn_md.frame import Floats, Frame
 
 _REMEDY = "repair the file or pass --on-bad-frame skip"
 _FARTHEST = 1e6
 """Coordinate in Å beyond which a frame is taken as damaged."""
+_REACH = 3.0  # Å from a face within which atoms may meet those beyond it
+_TOO_NEAR = 0.75  # of the smallest distance that atoms have otherwise
 
 
 def check_positions(positions: Floats, where: str, atoms: NDArray[Any]) -> None:
@@ -84,3 +86,71 @@ def box_kind(frame: Frame) -> str:
         return kind
     axes = ", ".join(axis for axis, periodic in zip("xyz", frame.pbc, strict=True) if periodic)
     return f"{kind}, periodic in {axes}"
+
+
+def periodic_directions(text: str | None) -> NDArray[np.bool_]:
+    """Read the directions in which a box may repeat.
+
+    Parameters
+    ----------
+    text
+        Some of the letters x, y and z, or "none"; None for all.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (3,).
+
+    Raises
+    ------
+    UsageError
+        If it is something else.
+    """
+    if text is None:
+        return np.ones(3, bool)
+    letters = "" if text == "none" else str(text)
+    if not text or len(set(letters)) < len(letters) or not set(letters) <= set("xyz"):
+        raise UsageError(f"--pbc {text}: wanted the directions in which the box repeats, as xyz, xy or z, or none")
+    return np.array([axis in letters for axis in "xyz"])
+
+
+def meets_itself(frame: Frame) -> str | None:
+    """Ask whether a box repeats, where atoms come nearer across its faces than anywhere in it.
+
+    So it is with a cluster or a slab in a box that was shrunk around it, which the file does not tell from one that
+    repeats.
+
+    Parameters
+    ----------
+    frame
+        Snapshot.
+
+    Returns
+    -------
+    str or None
+        What to ask the user; None where nothing speaks against it.
+    """
+    from scipy.spatial import KDTree
+
+    if len(frame) < 2 or not frame.pbc.all():
+        return None
+    fractions = np.linalg.solve(frame.cell.T, frame.positions.T).T
+    fractions -= fractions.min(axis=0)
+    fractions[fractions > 1 + 1e-6] %= 1.0
+    places = fractions @ frame.cell
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
+    within = float(KDTree(places).query(places, 2)[0][:, 1].min())
+    nearest = {}
+    for axis, name in enumerate("xyz"):
+        depth = fractions[:, axis] * heights[axis]
+        low, high = places[depth < _REACH] + frame.cell[axis], places[depth > heights[axis] - _REACH]
+        if len(low) and len(high):
+            nearest[name] = float(KDTree(low).query(high)[0].min())
+    met = {name: distance for name, distance in nearest.items() if distance < _TOO_NEAR * within}
+    if not met:
+        return None
+    return (
+        f"atoms come within {min(met.values()):.2g} Å of each other across the box in {', '.join(met)}, and nowhere "
+        f"nearer than {within:.2g} Å within it; if it does not repeat there, name the directions in which it does, as "
+        "--pbc xy, or --pbc none"
+    )

@@ -33,7 +33,7 @@ def describe(reader: Reader, *, scan: bool = False) -> dict[str, Any]:
         neighbouring frames after a scan: damage that still decodes shows here) and notes.
     """
     move = _scan(reader) if scan else None
-    first = _first_good(reader)
+    first = reader.first()
     bad = sorted(reader.bad_frames)
     known = math.isfinite(reader.dt)
     runs = len(np.unique(reader.runs))
@@ -55,14 +55,6 @@ def describe(reader: Reader, *, scan: bool = False) -> dict[str, Any]:
         "largest_move": move,
         "notes": list(reader.notes),
     }
-
-
-def _first_good(reader: Reader) -> Frame | None:
-    """Give the first of the first frames that can be read."""
-    for index in range(min(len(reader), 3)):
-        with suppress(BadFrameError):
-            return reader[index]
-    return None
 
 
 def _scan(reader: Reader) -> float | None:

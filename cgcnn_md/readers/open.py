@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgcnn_md.config import ATOM, ReadConfig
 from cgcnn_md.errors import BadFrameError, CgcnnMdError, InputError, UsageError
 from cgcnn_md.readers import grouping, groups, identity, molecules, roles, selection, species, timeline, topology
 from cgcnn_md.readers.base import Reader
+from cgcnn_md.readers.checks import meets_itself, periodic_directions
 from cgcnn_md.readers.decoders import MemoryDecoder, WorkerDecoder
 from cgcnn_md.readers.prefetch import FrameWorker
 from cgcnn_md.readers.third_party import third_party
@@ -117,6 +119,7 @@ def _check(config: ReadConfig) -> None:
         if getattr(config, key) not in allowed:
             option = key.replace("_", "-")
             raise UsageError(f"--{option} {getattr(config, key)}: wanted one of {', '.join(allowed)}")
+    periodic_directions(config.pbc)
 
 
 def _are_paths(source: Any) -> bool:
@@ -206,9 +209,10 @@ def _assemble(
     group: Any = None,
 ) -> Reader:
     """Put species, selections and frames together."""
+    periodic = periodic_directions(config.pbc)
     found = _located(name, sources, lambda: species.assign(atoms, config.species_from, config.type_map))
     if atoms.own and selection.is_geometric(config.select, config.environment, level):
-        _place(atoms, decoder)
+        _place(atoms, decoder, periodic)
     layout = selection.lay_out(atoms, found, config.select, config.environment, group)
     layout = selection.keep_level(atoms, layout, level)
     decoder.keep(layout.environment)
@@ -229,13 +233,17 @@ def _assemble(
     line = timeline.build(lengths, has_time, time_of, config, decoder.paths)
     everything = [*notes, *atoms.notes, *found.notes, *layout.notes, *line.notes, *filter(None, [classes.note]), *told]
     skip = config.on_bad_frame == "skip"
-    reader = Reader(name, sources, decoder, layout, found, line, inside, held, rows, skip_bad=skip, notes=everything)
+    reader = Reader(
+        name, sources, decoder, layout, found, line, inside, held, rows, periodic, skip_bad=skip, notes=everything
+    )  # fmt: skip
     if not skip:
         # Truncation shows in the last frame of a run: better now than after an hour of training.
         for position in np.flatnonzero(np.diff(reader.runs, append=-1)):
             reader[int(position)]
     if reader.box_kind == "none":
         reader.notes.append("there is no box: the system is taken as not periodic")
+    elif config.pbc is None and (first := reader.first()) is not None:
+        reader.notes.extend(filter(None, [meets_itself(first)]))
     return reader
 
 
@@ -247,7 +255,7 @@ def _located(name: str, sources: Sequence[str], work: Any) -> Any:
         raise type(error)(f"{sources[-1] if sources else name}: {error}") from None
 
 
-def _place(atoms: topology.Topology, decoder: WorkerDecoder | MemoryDecoder) -> None:
+def _place(atoms: topology.Topology, decoder: WorkerDecoder | MemoryDecoder, periodic: NDArray[np.bool_]) -> None:
     """Give the Universe the first frame's coordinates, which a geometric selection needs."""
     frame = decoder.whole(0, 0)
     if isinstance(frame, BadFrameError):
@@ -256,7 +264,7 @@ def _place(atoms: topology.Topology, decoder: WorkerDecoder | MemoryDecoder) -> 
         from MDAnalysis.lib.mdamath import triclinic_box, triclinic_vectors
 
         positions, box = frame.positions, None
-        if frame.pbc.all():
+        if (frame.pbc & periodic).all():
             # MDAnalysis wants the first vector along x: turn atoms and box alike
             box = triclinic_box(*frame.cell)
             positions = np.linalg.solve(frame.cell.T, positions.T).T @ triclinic_vectors(box)

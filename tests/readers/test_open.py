@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import ase
+import ase.build
 import ase.io
 import numpy as np
 import pytest
@@ -378,3 +379,38 @@ def test_description(xtc, gro):
     assert_allclose(facts["box_lengths"], np.linalg.norm(CELL, axis=1), atol=1e-3)
     assert facts["first_bad_frame"] is None
     assert 0.3 < facts["largest_move"] < 3
+
+
+def test_a_box_around_a_cluster_is_asked_about():
+    cluster = ase.build.bulk("Cu", cubic=True).repeat(6)
+    cluster.rattle(0.1, seed=0)
+    cluster = cluster[np.linalg.norm(cluster.positions - cluster.positions.mean(axis=0), axis=1) < 9.0]
+    cluster.cell = np.diag(np.ptp(cluster.positions, axis=0))
+    cluster.pbc = True
+    with open_trajectory(cluster) as reader:
+        (note,) = (note for note in reader.notes if "--pbc" in note)
+        assert "across the box in y, z," in note
+        assert reader.box_kind == "orthorhombic"
+    with open_trajectory(cluster, pbc="xy") as reader:
+        assert reader.box_kind == "orthorhombic, periodic in x, y"
+        assert not any("--pbc" in note for note in reader.notes)
+        assert_array_equal(reader[0].pbc, [True, True, False])
+    cluster.cell[2, 2] += 1.8
+    with open_trajectory(cluster) as reader:
+        assert any("across the box in y," in note for note in reader.notes)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_nothing_is_asked_of_a_box_that_repeats(shift):
+    rng = np.random.default_rng(0)
+    crystal = ase.build.bulk("Cu").repeat(5)  # oblique
+    crystal.positions += shift * crystal.cell.sum(axis=0) + rng.normal(0.0, 0.1, (125, 3))
+    crystal.positions += rng.integers(-2, 3, (125, 3)) @ crystal.cell  # unwrapped
+    with open_trajectory(crystal) as reader:
+        assert not any("--pbc" in note for note in reader.notes)
+
+
+@pytest.mark.parametrize("pbc", ["", "xx", "p p p", "all"])
+def test_directions_that_are_none_are_refused(xtc, gro, pbc):
+    with pytest.raises(UsageError, match=r"wanted the directions .* or none"):
+        open_trajectory(xtc, gro, pbc=pbc)
