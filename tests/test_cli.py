@@ -108,7 +108,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
     flags = (
         "--select", "name OW", "--environment", "not name MW", "--start", "1", "--stop", "-2", "--step", "3",
         "-b", "10", "-e", "20.5", "--dt", "0.5", "--species-from", "type", "--type-map", "1=Si,2=O",
-        "--on-bad-frame", "skip", "-k", "12", "--cutoff", "8", "--width", "32", "--layers", "2",
+        "--pbc", "xy", "--on-bad-frame", "skip", "-k", "12", "--cutoff", "8", "--width", "32", "--layers", "2",
         "--level", "molecule", "--objective", "vicreg", "--view", "space", "--epochs", "3", "--seeds", "4",
         "--steps-per-epoch", "5", "--batch-atoms", "100",
         "--learning-rate", "0.01", "--validation", "0.2", "--validate-run", "3",
@@ -122,7 +122,7 @@ def test_embed_hands_over_every_flag(pipeline: Recorder) -> None:
         "read": {
             "select": "name OW", "environment": "not name MW", "start": 1, "stop": -2, "step": 3,
             "begin": 10.0, "end": 20.5, "dt": 0.5, "species_from": "type", "type_map": {"1": "Si", "2": "O"},
-            "on_bad_frame": "skip",
+            "pbc": "xy", "on_bad_frame": "skip",
         },
         "model": {"k": 12, "cutoff": 8.0, "width": 32, "layers": 2, "level": "molecule"},
         "train": {

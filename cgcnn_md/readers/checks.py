@@ -139,13 +139,13 @@ def meets_itself(frame: Frame) -> str | None:
     fractions[fractions > 1 + 1e-6] %= 1.0
     places = fractions @ frame.cell
     heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
-    within = float(KDTree(places).query(places, 2)[0][:, 1].min())
+    within = float(np.asarray(KDTree(places).query(places, 2)[0])[:, 1].min())
     nearest = {}
     for axis, name in enumerate("xyz"):
         depth = fractions[:, axis] * heights[axis]
         low, high = places[depth < _REACH] + frame.cell[axis], places[depth > heights[axis] - _REACH]
         if len(low) and len(high):
-            nearest[name] = float(KDTree(low).query(high)[0].min())
+            nearest[name] = float(np.min(KDTree(low).query(high)[0]))
     met = {name: distance for name, distance in nearest.items() if distance < _TOO_NEAR * within}
     if not met:
         return None
