@@ -25,7 +25,7 @@ from cgcnn_md.objectives.vamp2 import Vamp2
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Silent
 from cgcnn_md.readers import open_systems
-from cgcnn_md.training.moments import fit_maps, pair_features
+from cgcnn_md.training.moments import Moments, pair_features
 from cgcnn_md.training.pairs import PairSampler
 from cgcnn_md.training.start import new_model
 
@@ -38,7 +38,9 @@ def encoding(repeats: int) -> list[dict[str, object]]:
     readers = open_systems(COPPER, None, ReadConfig())
     reader = readers[0]
     model = new_model(readers, Config())
-    model.maps = fit_maps(model, PairSampler(readers, model, view="time", lag=4, batch_atoms=4000, validation=0.3), 16)
+    model.maps = Moments.of(
+        model, PairSampler(readers, model, view="time", lag=4, batch_atoms=4000, validation=0.3)
+    ).maps(16)
     frames = [reader[i] for i in range(len(reader))]
     codes = model.codes(reader.species)
     species = codes[np.asarray(reader.species_codes)[reader.targets]]

@@ -83,7 +83,7 @@ def test_the_score_is_deeptimes() -> None:
 def test_says_that_the_data_hold_fewer_states(n: int, hold: str) -> None:
     found, _, x = states_of("two" if n == 4 else "one", n)
     evidence = given_states(found, x.reshape(-1, 3), None).evidence
-    row = GroupTrust("Li", 3, 1.0, None, None, None, None, None)
+    row = GroupTrust("Li", 3, 1.0, None, None, None, None, None, None)
     words = [c.words for c in of_group(evidence, row)]
     assert [w for w in words if w.startswith(f"Li: {n} states were asked for") and w.endswith(f"data hold {hold}")]
 
@@ -91,7 +91,7 @@ def test_says_that_the_data_hold_fewer_states(n: int, hold: str) -> None:
 def test_no_caution_where_all_states_are_there() -> None:
     found, _, x = states_of("three", 3)
     evidence = given_states(found, x.reshape(-1, 3), None).evidence
-    assert not list(of_group(evidence, GroupTrust("Li", 3, 1.0, None, None, None, None, None)))
+    assert not list(of_group(evidence, GroupTrust("Li", 3, 1.0, None, None, None, None, None, None)))
 
 
 def hopping(n_frames: int = 240, seed: int = 0) -> tuple[list[ase.Atoms], np.ndarray]:

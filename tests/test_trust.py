@@ -148,6 +148,16 @@ def test_what_training_lost_is_said_where_no_coordinate_is_left(tmp_path: Path) 
     ]  # fmt: skip
 
 
+def test_what_unseen_time_does_not_know_is_said(tmp_path: Path) -> None:
+    store = store_of(tmp_path, np.zeros((60, 20), dtype=int))
+    cautions = []
+    for there in (0.02, 0.5):
+        scores = {"Li": {"trained": 0.3, "untrained": 0.2, "slowest": [0.6, there]}}
+        cautions.append(judged(store, n_clusters=1, n_coordinates=0, scores=scores).warnings)
+    once = "(autocorrelation 0.60, 0.02 on unseen time): it happens once in the run, or atoms are few"
+    assert cautions == [[f"Li: what is slowest in the time trained on is not seen again {once}"], []]
+
+
 def test_effective_rank_counts_equal_variances() -> None:
     assert effective_rank(np.array([0.5, 0.5, 0.5, 0.0])) == pytest.approx(3.0)
     assert effective_rank(np.array([1.0, 0.0])) == pytest.approx(1.0)

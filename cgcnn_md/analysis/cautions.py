@@ -26,6 +26,7 @@ _STABLE = 0.9  # agreement of clusters on halves of the time or of the atoms, be
 _SHARED = 0.7  # of the slow coordinates' variance, which another start of training should lead to
 _LASTS = float(np.exp(-1))  # autocorrelation after one lag of an exchange that lasts a lag
 _LOST = 0.1  # kinetic variance that training may lose where no coordinate is left
+_SLOW, _SEEN = 0.3, 0.5  # autocorrelation of what is slow, and the share of it that unseen time should have
 _NEAR = 0.95  # of the best score, from which a start has come as far
 _SPREAD = 1.2  # ratio of the scores of several starts, above which training depends on the start
 
@@ -59,6 +60,10 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
     if lost >= (0.0 if evidence.n_coordinates else _LOST):
         scores = f"{untrained:.3g} before, {trained:.3g} after"
         yield Caution(0.9, f"{name}: training did not raise the kinetic variance kept on unseen time ({scores})")
+    here, there = row.slowest or (0.0, 0.0)
+    if here > _SLOW and there < _SEEN * here:
+        words = f"autocorrelation {here:.2f}, {there:.2f} on unseen time): it happens once in the run, or atoms are few"
+        yield Caution(0.92, f"{name}: what is slowest in the time trained on is not seen again ({words}")
     if evidence.n_coordinates and row.agreement is not None and row.agreement < _SHARED:
         share = f"{100 * max(row.agreement, 0.0):.0f} % of the slow coordinates' variance"
         yield Caution(0.6, f"{name}: a shorter training from another start leads to {share} only")

@@ -31,6 +31,8 @@ class GroupTrust:
         Number of coordinates that share the kinetic variance, see `effective_rank`.
     untrained, trained
         Kinetic variance that coordinates keep on unseen time, before and after training; None where not known.
+    slowest
+        Autocorrelation of the slowest coordinate of the time trained on, there and on unseen time; None if not known.
     agreement
         Share of the slow coordinates' variance that another start of training leads to as well; None where not known.
     stability, surrogates
@@ -42,6 +44,7 @@ class GroupTrust:
     effective_rank: float
     untrained: float | None
     trained: float | None
+    slowest: tuple[float, float] | None
     agreement: float | None
     stability: float | None
     surrogates: int | None
@@ -152,8 +155,8 @@ def assess(
         rank = effective_rank(np.clip(maps[of].autocorrelation, 0.0, 1.0) ** 2)
         groups.append(
             GroupTrust(
-                name, seen.n_coordinates, rank, score.get("untrained"), score.get("trained"), agreement.get(of),
-                seen.stability if group.n_clusters > 1 else None, seen.surrogates,
+                name, seen.n_coordinates, rank, score.get("untrained"), score.get("trained"), score.get("slowest"),
+                agreement.get(of), seen.stability if group.n_clusters > 1 else None, seen.surrogates,
             )
         )  # fmt: skip
     clusters = [s for name in found.by_group for s in _support(name, found.numbers[name], counts, transitions)]

@@ -254,9 +254,10 @@ def _collect(
         notes.append(f"{sites.total()} massless sites ({which}) are left out")
     if not any(answer.label for answer in answers):
         raise SpeciesError("every atom is a massless site; wanted atoms; pass --species-from name to keep them")
-    raw = {source for found in sources.values() for source in found}
-    if raw & {"atom type", "atom name as bead"} and resolver.source == "auto":
-        notes.append("no elements are known: each atom's type or bead name is its species; --type-map renames them")
+    raw = [label for label, found in sources.items() if found & {"atom type", "atom name as bead"}]
+    if raw and resolver.source == "auto":
+        which = f" of {', '.join(raw)}" if len(raw) < len(sources) else ""
+        notes.append(f"no elements are known{which}: type or bead name is the species; --type-map renames it")
     unused = sorted(set(resolver.type_map) - {key for kind in kinds for key in (kind.type, kind.name)})
     if unused:
         notes.append(f"the type map names {', '.join(unused)}, but no atom has that type or name")

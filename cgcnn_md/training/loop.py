@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numba
 import numpy as np
 import torch
 
-from cgcnn_md.config import VIEWS, Config, called
+from cgcnn_md.config import VIEWS, Config, TrainConfig, called
 from cgcnn_md.errors import InputError, UsageError
 from cgcnn_md.kernels.threads import one_torch_thread
 from cgcnn_md.nn import Model
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
-from cgcnn_md.readers.runs import Runs, choose_runs, run_titles
-from cgcnn_md.training.moments import choose_lag, fit_maps
+from cgcnn_md.readers.runs import choose_runs, run_titles
+from cgcnn_md.training.held_out import Cut
+from cgcnn_md.training.moments import UNTRAINED_NODES, Moments, choose_cut, choose_lag
 from cgcnn_md.training.pairs import PairSampler
 from cgcnn_md.training.records import EpochRecord
 from cgcnn_md.training.states import fit_states
 from cgcnn_md.training.trainer import Trainer
 
 _THREADS = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-_UNTRAINED_NODES = 40_000  # that the untrained encoder's map is fitted to, for comparison
 _FEWEST_FRAMES = 4  # below, a lagged pair cannot be held out
 
 
@@ -69,17 +70,14 @@ def common_dt(readers: Sequence[Reader]) -> float:
 
 
 def resolve_lag(
-    readers: Sequence[Reader], model: Model, config: Config, say: Callable[[str], None], held_runs: Runs | None = None
-) -> int:
+    readers: Sequence[Reader], model: Model, train: TrainConfig, draw: Callable[..., PairSampler]
+) -> int:  # fmt: skip
     """Choose the lag in frames: what is asked for in frames or ps, or what the data resolve."""
-    train = config.train
     dt = common_dt(readers)
     steps = ", ".join(f"{r.name} {r.dt:g}" for r in readers)
     if train.lag_ps is not None and len(readers) > 1 and not dt > 0:
         msg = f"lag {train.lag_ps} ps: frames are {steps} ps apart; give the lag in frames, or one dt in ps"
         raise InputError(msg)
-    if len(readers) > 1 and not dt > 0:
-        say(f"frames are {steps} ps apart: the lag is the same number of frames in each, and no timescale follows")
     if train.lag_ps is not None:
         if not dt > 0:
             msg = f"lag {train.lag_ps} ps: the time between frames is unknown; give the lag in frames, or dt in ps"
@@ -88,15 +86,42 @@ def resolve_lag(
     elif train.lag is not None:
         lag = train.lag
     else:
-        lag = choose_lag(
-            readers, model, batch_atoms=train.batch_atoms, validation=train.validation, held_runs=held_runs
-        )
-        say(f"lag {lag} frames" + (f" ({lag * dt:g} ps)" if dt > 0 else "") + ", chosen from the data")
+        lag = choose_lag(readers, model, draw, validation=train.validation)
     longest = max(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
     if not 1 <= lag < longest:
         msg = f"lag {lag} frames: the longest run has {longest} frames, wanted 1 to {longest - 1}; give another lag"
         raise InputError(msg)
     return lag
+
+
+def hold_out(
+    readers: Sequence[Reader], model: Model, views: Sequence[str], train: TrainConfig,
+    draw: Callable[..., PairSampler], say: Callable[[str], None],
+) -> tuple[Callable[..., PairSampler], Moments]:  # fmt: skip
+    """Choose the lag, which is set, and where time is held out.
+
+    Returns
+    -------
+    draw, moments
+        What makes the sampler of a view, and the moments of the first view's pairs.
+    """
+    model.dt = dt = common_dt(readers)
+    in_time = "time" in views
+    model.lag = resolve_lag(readers, model, train, draw) if in_time else 1
+    cut, moments = Cut(), None
+    if train.validate_run is None:
+        cut, moments = choose_cut(model, partial(draw, view=views[0], lag=model.lag))
+    if cut != Cut():
+        say(f"a part of the run has slow motion that the rest has not: {cut} is held out")
+        draw, moments = partial(draw, cut=cut), None
+        model.lag = resolve_lag(readers, model, train, draw) if in_time else 1
+    draw = partial(draw, lag=model.lag)
+    if in_time and len(readers) > 1 and not dt > 0:
+        steps = ", ".join(f"{r.name} {r.dt:g}" for r in readers)
+        say(f"frames are {steps} ps apart: the lag is the same number of frames in each, and no timescale follows")
+    if in_time and train.lag is None and train.lag_ps is None:
+        say(f"lag {model.lag} frames" + (f" ({model.lag * dt:g} ps)" if dt > 0 else "") + ", chosen from the data")
+    return draw, moments or Moments.of(model, draw(view=views[0]), UNTRAINED_NODES)
 
 
 @one_torch_thread()
@@ -138,15 +163,12 @@ def train_model(
     titles = run_titles(readers, held_runs) if held_runs else []
     if titles:
         progress.say(f"held out whole, and not trained on: {', '.join(titles)}")
-    model.lag = resolve_lag(readers, model, config, progress.say, held_runs) if "time" in views else 1
-    model.dt = common_dt(readers)
-    samplers = [
-        PairSampler(
-            readers, model, view=view, lag=model.lag, batch_atoms=settings.batch_atoms,
-            validation=settings.validation, held_runs=held_runs,
-        )
-        for view in views
-    ]  # fmt: skip
+    draw: Callable[..., PairSampler] = partial(
+        PairSampler, readers, model, batch_atoms=settings.batch_atoms, validation=settings.validation,
+        held_runs=held_runs,
+    )  # fmt: skip
+    draw, before = hold_out(readers, model, views, settings, draw, progress.say)
+    samplers = [draw(view=view) for view in views]
     sampler = samplers[0]
     if not sampler.train:
         msg = f"no pair of frames {model.lag} apart in any run; give a shorter lag, or view 'space'"
@@ -157,10 +179,11 @@ def train_model(
     if not sampler.held_out:
         progress.say("too few frames to hold any out: scores below are of fit, not of prediction")
     n = 16 if config.store.features == "hidden" else int(config.store.features)
-    untrained = fit_maps(model, sampler, n, max_nodes=_UNTRAINED_NODES) if settings.epochs else {}
+    untrained = before.maps(n) if settings.epochs else {}
     trainer = Trainer(model, samplers, settings, progress, folder)
     records = trainer.run() if settings.epochs else []
-    model.maps = fit_maps(model, sampler, n)
+    moments = Moments.of(model, sampler)
+    model.maps = moments.maps(n)
     model.provenance["held_out_runs"] = titles
     if settings.states is not None:
         model.states = fit_states(model, sampler, settings.states, seed=settings.seed)
@@ -169,10 +192,14 @@ def train_model(
             scores = f"{least:.3f} to {best:.3f} of {found.n_states - 1}"
             progress.say(f"{name}: {found.n_states} states, held-out scores of {len(found.starts)} starts {scores}")
     model.provenance |= {"starts": [round(s, 4) for s in trainer.scores], "agreement": trainer.agreement()}
+    slowest = moments.slowest()
     model.provenance["scores"] = {
-        name: {"trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4)}
+        name: {
+            "trained": round(model.maps[name].kept, 4), "untrained": round(untrained[name].kept, 4),
+            "slowest": [round(x, 4) for x in slowest[name][0]] if slowest[name] else None,
+        }
         for name in untrained
-    }
+    }  # fmt: skip
     wanted = set().union(*(reader.groups.names.tolist() for reader in readers))
     if flat := [name for name in sorted(wanted) if not model.maps[name].weights.any()]:
         what = f"all {called(config.model.level)} alike, or too few to make pairs of"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,11 +13,15 @@ from cgcnn_md.kernels.threads import side_by_side
 from cgcnn_md.kinetic_map import KineticMap, LaggedMoments, fit_kinetic_map
 from cgcnn_md.nn import Model
 from cgcnn_md.readers import Reader
-from cgcnn_md.readers.runs import Runs
+from cgcnn_md.training.held_out import FINER, Cut
 from cgcnn_md.training.pairs import PairBatch, PairSampler
 
 _MAP_NODES = 200_000
-_LAG_NODES = 40_000
+UNTRAINED_NODES = 40_000  # enough to compare lags, cuts, and the encoder before and after training by
+_RIDGE = (1e-2,)
+_SLOW = 0.5  # autocorrelation from which a coordinate is slow; little data may have 0.3 by chance
+_MANY = 100  # atoms of a species, below which what its parts of the time share may be chance
+_SAME, _ALIKE = 0.5, 0.8  # of an autocorrelation, from which parts of the time share a motion, or fully do
 _LEVEL = 1.2  # a timescale that grows less than this when the lag doubles has levelled off
 _MOST_LAGS = 8  # the longest lag leaves so many in the trajectory
 
@@ -50,25 +56,100 @@ def gather_moments(model: Model, batches: Iterable[PairBatch]) -> dict[str, Lagg
     return moments
 
 
-def fit_maps(model: Model, sampler: PairSampler, n: int, *, max_nodes: int = _MAP_NODES) -> dict[str, KineticMap]:
-    """Fit a kinetic map per species on the training pairs and measure it on the held-out ones.
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Lagged moments of the features that a model has now, per species, of pairs to train on and of held-out ones."""
 
-    A species of which no pair is found gets the map to zero.
+    model: Model
+    train: dict[str, LaggedMoments]
+    held: dict[str, LaggedMoments]
+
+    @classmethod
+    def of(cls, model: Model, sampler: PairSampler, max_nodes: int = _MAP_NODES) -> Self:
+        """Gather them from about so many graph nodes of either."""
+        train = gather_moments(model, sampler.spread(sampler.train, max_nodes))
+        held = gather_moments(model, sampler.spread(sampler.held_out, max_nodes, seed=1))
+        none = LaggedMoments(model.config.n_hidden, len(model.identities))
+        return cls(model, *({name: of.get(name, none) for name in model.kinds} for of in (train, held)))
+
+    def maps(self, n: int) -> dict[str, KineticMap]:
+        """Fit a kinetic map per species on the training pairs and measure it on the held-out ones.
+
+        A species of which no pair is found gets the map to zero.
+        """
+        return {name: fit_kinetic_map(self.train[name], self.held[name], n) for name in self.model.kinds}
+
+    def slowest(self) -> dict[str, list[tuple[float, float]]]:
+        """Tell of every species whether its two parts of the time know the same slowest motion.
+
+        Returns
+        -------
+        dict
+            Autocorrelation of the slowest coordinate of the time to train on, there and on held-out time, and of the
+            slowest of held-out time, there and on time to train on. Empty where one of them has no pairs.
+        """
+        told: dict[str, list[tuple[float, float]]] = {name: [] for name in self.model.kinds}
+        for name, slowest in told.items():
+            train, held = self.train[name], self.held[name]
+            for here, there in ((train, held), (held, train)) if train.n and held.n else ():
+                one = fit_kinetic_map(here, there, 1, ridges=_RIDGE)
+                slowest.append((float(one.fitted[0]), float(one.autocorrelation[0])))
+        return told
+
+
+def choose_cut(model: Model, draw: Callable[..., PairSampler]) -> tuple[Cut, Moments]:
+    """Choose where time is held out: as usual, unless what is slow in one part of the time is not in the other.
+
+    So it is where a run changes once, and so early or late or fast that one part of its time has none of it: the
+    other could then not tell whether it is real. Species of few atoms are not asked, for which that may be chance.
+
+    Parameters
+    ----------
+    model
+        The untrained model.
+    draw
+        Makes the sampler of a cut.
+
+    Returns
+    -------
+    Cut, Moments
+        The cut, and the moments of its pairs.
     """
-    train = gather_moments(model, sampler.spread(sampler.train, max_nodes))
-    held = gather_moments(model, sampler.spread(sampler.held_out, max_nodes, seed=1))
-    none = LaggedMoments(model.config.n_hidden, len(model.identities))
-    return {name: fit_kinetic_map(train.get(name, none), held.get(name, none), n) for name in model.kinds}
+    sampler = draw(cut=Cut())
+    usual = Moments.of(model, sampler, UNTRAINED_NODES)
+    best, most, moments = Cut(), _shared(usual.slowest(), sampler.atoms_of), usual
+    for cut in FINER if most < _SAME else ():
+        sampler = draw(cut=cut)
+        found = Moments.of(model, sampler, UNTRAINED_NODES)
+        shared = _shared(found.slowest(), sampler.atoms_of)
+        if sampler.held_out and shared > most:
+            best, most, moments = cut, shared, found
+        if most >= _ALIKE:
+            break
+    return (best, moments) if most >= _SAME else (Cut(), usual)
 
 
-def choose_lag(
-    readers: Sequence[Reader], model: Model, *, batch_atoms: int, validation: float, held_runs: Runs | None = None
-) -> int:
+def _shared(slowest: dict[str, list[tuple[float, float]]], atoms: Mapping[str, int]) -> float:
+    """Give the least share of a slowest motion's autocorrelation that the other part of the time has."""
+    told = [pair for name, pairs in slowest.items() if atoms[name] >= _MANY for pair in pairs]
+    return min((max(there, 0.0) / here for here, there in told if here > _SLOW), default=1.0)
+
+
+def choose_lag(readers: Sequence[Reader], model: Model, draw: Callable[..., PairSampler], *, validation: float) -> int:
     """Find the shortest lag at which the slowest coordinate of the untrained encoder is resolved.
 
     Its implied timescale grows with the lag while fast motion is mixed in, and levels off when it is not. Where it
     does so late or never, as in glasses and polymers, a lag in the middle of those that the trajectory resolves is
     taken: at the longest, only drift would be left, and environments must outlive the lag.
+
+    Parameters
+    ----------
+    readers, model
+        The systems, and the untrained model.
+    draw
+        Makes the sampler of a view and a lag.
+    validation
+        Share of the time that is held out.
     """
     shortest = min(int(np.bincount(r.runs - r.runs.min()).max()) for r in readers)
     longest = max(round((1 - validation) * shortest / _MOST_LAGS), 1)
@@ -76,10 +157,7 @@ def choose_lag(
     lags = lags[: len(lags) // 2 + 1]
     previous = None
     for lag in lags:
-        sampler = PairSampler(
-            readers, model, view="time", lag=lag, batch_atoms=batch_atoms, validation=validation, held_runs=held_runs
-        )
-        maps = fit_maps(model, sampler, 1, max_nodes=_LAG_NODES)
+        maps = Moments.of(model, draw(view="time", lag=lag), UNTRAINED_NODES).maps(1)
         slowest = max(float(np.nan_to_num(m.timescale(lag)[0])) for m in maps.values())
         if previous is not None and slowest < _LEVEL * previous:
             return lag // 2

@@ -18,6 +18,7 @@ from cgcnn_md.objectives.views import jiggled, like_neighbours
 from cgcnn_md.readers import Reader
 from cgcnn_md.readers.groups import Groups
 from cgcnn_md.readers.runs import Runs
+from cgcnn_md.training.held_out import Anchor, Cut, split
 
 _CACHE_BYTES = 400_000_000
 _NODES_PER_TARGET = 4  # a batch may hold so many nodes for each atom of its budget
@@ -29,10 +30,9 @@ _LONGEST_STAY = 8  # steps
 _BINNED_BYTES = 75  # of a frame and its cells, an atom
 _MOST_CUTS = 16  # blocks that are cut from one frame for a sum over all
 _MOST_FRAMES = 256  # of tiny systems; more cost time and no longer sharpen the score
-_STRETCH = 20  # lags that a stretch of time lasts at least
-_MOST_STRETCHES = 3  # of a run, each with a held-out end: what happens once in a run is then in both parts
 _FEWEST_GROUPS, _ENOUGH_GROUPS = 30, 100  # of a kind in a batch: at any cost, and for a few times its budget
 _DEARER = 4
+_USUAL = Cut()
 JIGGLE = 0.1  # of the nearest-neighbour distance
 
 
@@ -60,14 +60,6 @@ class PairBatch:
     classes: Ints
 
 
-@dataclass(frozen=True)
-class Anchor:
-    """First end of pairs: a frame of a system."""
-
-    system: int
-    frame: int
-
-
 class PairSampler:
     """Draws pairs of views from the frames of several systems.
 
@@ -84,14 +76,16 @@ class PairSampler:
     batch_atoms
         Budget of target atoms in a batch.
     validation
-        Share of each run that is held out: the ends of up to three stretches of it.
+        Share of each run that is held out.
+    cut
+        Where in it.
     held_runs
-        Runs of every system that are held out whole, in place of these ends; None for none.
+        Runs of every system that are held out whole, in place of that share; None for none.
     """
 
     def __init__(
         self, readers: Sequence[Reader], model: Model, *, view: str, lag: int, batch_atoms: int, validation: float,
-        held_runs: Runs | None = None,
+        cut: Cut = _USUAL, held_runs: Runs | None = None,
     ) -> None:  # fmt: skip
         self.readers, self.model, self.view, self.lag = readers, model, view, lag
         self.batch_atoms = batch_atoms
@@ -101,43 +95,18 @@ class PairSampler:
         self._cached = 0
         self._binned: OrderedDict[tuple[int, int], CellList] = OrderedDict()
         self._moved: OrderedDict[Anchor, CellList] = OrderedDict()
-        self.train, self.held_out = self._split(validation, held_runs)
+        self.train, self.held_out = split(readers, lag if view == "time" else 0, validation, cut, held_runs)
         self.block = max(int(_SURROUNDINGS * batch_atoms) // len(readers), 500)
         self.pieces = 1
         self._per_batch: int | None = None
         if not self.whole_frames:
             self._cut_up()
 
-    def _split(self, validation: float, held_runs: Runs | None) -> tuple[list[Anchor], list[Anchor]]:
-        reach = self.lag if self.view == "time" else 0
-        train: list[Anchor] = []
-        held: list[Anchor] = []
-        for s, reader in enumerate(self.readers):
-            bad = set(reader.bad_frames)
-            for run in np.unique(reader.runs):
-                frames = np.flatnonzero(reader.runs == run)
-                if held_runs is not None:
-                    side = held if int(run) in held_runs[s] else train
-                    side += self._anchors(s, frames[: max(len(frames) - reach, 0)], bad)
-                    continue
-                stretches = int(np.clip(len(frames) // (_STRETCH * max(reach, 1)), 1, _MOST_STRETCHES))
-                for stretch in np.array_split(frames, stretches):
-                    border = len(stretch) - round(validation * len(stretch))
-                    if len(stretch) < 4 or border - reach < 1 or len(stretch) - border - reach < 1:
-                        # too short to hold anything out: the score is then one of fit, and is said to be
-                        parts = [(train, stretch[: max(len(stretch) - reach, 0)])]
-                    else:
-                        parts = [
-                            (train, stretch[: border - reach]), (held, stretch[border : len(stretch) - reach])
-                        ]  # fmt: skip
-                    for anchors, block in parts:
-                        anchors += self._anchors(s, block, bad)
-        return train, held
-
-    def _anchors(self, system: int, frames: Ints, bad: set[int]) -> list[Anchor]:
-        """Make anchors of frames both of whose ends can be read."""
-        reach = self.lag if self.view == "time" else 0
-        return [Anchor(system, int(f)) for f in frames if not {int(f), int(f) + reach} & bad]
+    @property
+    def atoms_of(self) -> dict[str, int]:
+        """Atoms of each species, or groups of each kind, in all systems."""
+        counts = np.bincount(np.concatenate([kinds for kinds, _ in self.rows]), minlength=len(self.model.kinds))
+        return dict(zip(self.model.kinds, counts.tolist(), strict=True))
 
     @property
     def whole_frames(self) -> bool:

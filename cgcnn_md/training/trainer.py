@@ -23,7 +23,7 @@ from cgcnn_md.nn import Model
 from cgcnn_md.objectives import OBJECTIVES, Objective
 from cgcnn_md.progress import Progress
 from cgcnn_md.training.checkpoint import TrainingState
-from cgcnn_md.training.moments import at_pairs, encode_ends, fit_maps, pair_features
+from cgcnn_md.training.moments import UNTRAINED_NODES, Moments, at_pairs, encode_ends, pair_features
 from cgcnn_md.training.pairs import PairBatch, PairSampler
 from cgcnn_md.training.records import EpochRecord, write_records
 
@@ -33,7 +33,6 @@ _PATIENCE = 4  # epochs without a better held-out score
 _TRIAL = 2  # epochs that a start is tried for
 _VALIDATION_NODES = 40_000
 _FIRST_RATE, _GROWS = 0.1, 1 / 24  # of the peak rate; share of the steps until that is reached
-_START_NODES = 40_000  # that the map is fitted to which the projection starts at
 _RIDGES = np.logspace(-3, 4, 15)
 _FEWEST_SHARED = 4  # held-out atoms for each feature that a regression on them takes
 
@@ -110,7 +109,7 @@ class Trainer:
             How much larger its weights are than they were: where atoms are nearly alike, their differences are small.
         """
         head = objective.head.weight
-        maps = fit_maps(self.model, self.samplers[0], len(head), max_nodes=_START_NODES)
+        maps = Moments.of(self.model, self.samplers[0], UNTRAINED_NODES).maps(len(head))
         slow = sorted(
             (rank, -float(c), name)
             for name, mapping in maps.items()

@@ -195,7 +195,7 @@ def test_beads(folder):
     path = write_gro(folder / "beads.gro", names=("NC3", "PO4", "GL1", "C1A"))
     with open_trajectory(path) as reader:
         assert reader.species == ("C1A", "GL1", "NC3", "PO4")
-        assert any("bead name is its species" in note for note in reader.notes)
+        assert any("bead name is the species" in note for note in reader.notes)
 
 
 def test_unknown_atoms_are_refused_with_the_remedy(folder):
