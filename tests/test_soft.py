@@ -11,7 +11,8 @@ from systems import hops, store_of
 deeptime = pytest.importorskip("deeptime", exc_type=ImportError)
 
 from cgcnn_md.analysis.kinds import find_kinds  # noqa: E402
-from cgcnn_md.analysis.kinetics import Markov, find_kinetics  # noqa: E402
+from cgcnn_md.analysis.kinetics import find_kinetics  # noqa: E402
+from cgcnn_md.analysis.kinetics_model import Markov  # noqa: E402
 from cgcnn_md.analysis.membership import sure  # noqa: E402
 from cgcnn_md.analysis.soft import gather_soft_counts  # noqa: E402
 from cgcnn_md.store import Store  # noqa: E402

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.analysis.kinetics import GroupKinetics, Markov
+from cgcnn_md.analysis.kinetics import GroupKinetics
+from cgcnn_md.analysis.kinetics_model import Markov
 from cgcnn_md.analysis.kinetics_words import Clock, advice, sentences
 from cgcnn_md.analysis.markov import Estimate
 from cgcnn_md.store import Store

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cgcnn_md.analysis.kinetics import GroupKinetics, Markov
+from cgcnn_md.analysis.kinetics import GroupKinetics
+from cgcnn_md.analysis.kinetics_model import Markov
 from cgcnn_md.frame import Floats
 
 _FEW_FRAMES = 3.0  # a stay of so few frames cannot be told from an attempt
@@ -128,6 +129,9 @@ def _spacing(stay: float, clock: Clock) -> str:
 def _without(group: GroupKinetics, clock: Clock) -> str:
     """Say why there is no model."""
     moved = group.transitions
+    if group.apart:
+        kept = f"every system keeps to one cluster ({100 * group.apart:.3g} % of its atom-frames and more): no rates"
+        return f"{kept}; transitions are of atoms that look like those of another for a while" if moved.any() else kept
     watched = clock(group.longest_run)
     if not moved.any():
         return (
