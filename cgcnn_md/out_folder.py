@@ -272,8 +272,9 @@ class OutFolder:
         for section, values in new.items():
             for name, value in values.items():
                 if old[section].get(name) != value and (section, name) not in _FREE:
+                    made, asked = ("not set" if v is None else v for v in (old[section].get(name), value))
                     msg = (
-                        f"{self.path}: was made with {name} {old[section].get(name)}, asked is {value}; "
+                        f"{self.path}: was made with {name} {made}, asked is {asked}; "
                         "resume with the same settings, or pass --overwrite"
                     )
                     raise ResumeError(msg)

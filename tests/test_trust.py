@@ -135,6 +135,8 @@ def test_training_starts_and_shuffles_are_judged(tmp_path: Path) -> None:
         "only 40 frames in a run: what is rare or slow is not seen",
         "starts of training reached held-out scores from 1 to 2: try another seed",
     ]
+    one = judged(store_of(tmp_path / "one", np.zeros_like(labels)), n_clusters=1, shuffles=shuffles).warnings
+    assert "Li: coordinate 0 is frozen for the whole run, so atoms differ lastingly, but no gap parts them" in one
 
 
 def test_what_training_lost_is_said_where_no_coordinate_is_left(tmp_path: Path) -> None:

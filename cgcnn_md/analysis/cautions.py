@@ -90,8 +90,8 @@ def _of_states(name: str, evidence: Evidence) -> Iterator[Caution]:
         yield Caution(0.5, f"{name}: {words} {min(starts):.3g}): they may depend on the start")
 
 
-def of_coordinates(name: str, columns: Ints, shuffles: Shuffles) -> Iterator[Caution]:
-    """Doubt coordinates that shuffling does not change, of those in which clusters were sought."""
+def of_coordinates(name: str, columns: Ints, shuffles: Shuffles, n_clusters: int) -> Iterator[Caution]:
+    """Doubt coordinates that shuffling does not change, of those in which so many clusters were found."""
     box = [int(i) for i in columns if shuffles.of_box[i]]
     frozen = [int(i) for i in columns if shuffles.frozen[i] and i not in box]
     if box:
@@ -99,7 +99,8 @@ def of_coordinates(name: str, columns: Ints, shuffles: Shuffles) -> Iterator[Cau
         words = f"{belong} to the box, not the atom: other atoms of it have the same, and no timescale follows"
         yield Caution(0.5, f"{name}: {_listed('coordinate', box)} {words}")
     if frozen:
-        words = f"{'is' if len(frozen) == 1 else 'are'} frozen for the whole run, as a label would be"
+        like = "as a label would be" if n_clusters > 1 else "so atoms differ lastingly, but no gap parts them"
+        words = f"{'is' if len(frozen) == 1 else 'are'} frozen for the whole run, {like}"
         yield Caution(0.45, f"{name}: {_listed('coordinate', frozen)} {words}")
 
 

@@ -174,7 +174,8 @@ def _cautions(
         mine, evidence = found.numbers[row.group], found.by_group[row.group].evidence
         yield from of_group(evidence, row)
         if evidence.n_coordinates and row.group in found.shuffles:
-            yield from of_coordinates(row.group, found.by_group[row.group].columns, found.shuffles[row.group])
+            columns = found.by_group[row.group].columns
+            yield from of_coordinates(row.group, columns, found.shuffles[row.group], len(mine))
         watched = sum(int(c.at_risk[mine].sum()) for c in counts)
         if len(mine) > 1:
             if watched:
