@@ -299,9 +299,8 @@ def _open(source: Source, topology: Any, config: Config, folder: OutFolder, tell
         for note in reader.notes:
             tell.say(f"{reader.name}: {note}")
         counts = ", ".join(f"{row.species} {row.atoms} (by {row.source})" for row in reader.species_table())
-        tell.say(
-            f"{reader.name}: {len(reader)} frames, {len(reader.targets)} of {reader.n_atoms} atoms, species {counts}"
-        )
+        frames = f"{len(reader)} frame{'s' * (len(reader) != 1)}"
+        tell.say(f"{reader.name}: {frames}, {len(reader.targets)} of {reader.n_atoms} atoms, species {counts}")
         if config.model.level != ATOM:
             tell.say(f"{reader.name}: a vector for each of {reader.groups.text()}")
     if config.read.on_bad_frame == "skip":

@@ -115,6 +115,13 @@ def lithium() -> Surroundings:
     return around(rattled(atoms, labels, 10, held))
 
 
+def test_two_atoms_that_move_at_random_have_no_surroundings() -> None:
+    rng = np.random.default_rng(0)
+    images = [Atoms("Ar2", rng.normal(size=(2, 3)), cell=[10.0] * 3, pbc=True) for _ in range(30)]
+    found = around([labelled(atoms, np.zeros(2, dtype=int)) for atoms in images])
+    assert found.means().empty
+
+
 def test_lithium_of_two_chains_and_of_one_with_an_anion(lithium: Surroundings) -> None:
     means = mean_of(lithium)
     assert means[0, "neighbour", "O of PEO"] == 4

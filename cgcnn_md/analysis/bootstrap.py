@@ -99,6 +99,8 @@ def interval(ways: list[list[Units]], mean: Floats, rng: np.random.Generator) ->
     low, high
         Ends of the interval, widened by Student's t for the number of units; nan where there is one unit, shape (n,).
     """
+    if len(mean) == 0:
+        return mean, mean
     freedom = [sum(len(d) - 1 for _, d in units) for units in ways]
     least = enough(freedom)
     found = [_limits(units, mean, rng) for units, n in zip(ways, freedom) if n >= least]

@@ -120,7 +120,8 @@ def hold_out(
         steps = ", ".join(f"{r.name} {r.dt:g}" for r in readers)
         say(f"frames are {steps} ps apart: the lag is the same number of frames in each, and no timescale follows")
     if in_time and train.lag is None and train.lag_ps is None:
-        say(f"lag {model.lag} frames" + (f" ({model.lag * dt:g} ps)" if dt > 0 else "") + ", chosen from the data")
+        frames = f"{model.lag} frame{'s' * (model.lag != 1)}"
+        say(f"lag {frames}" + (f" ({model.lag * dt:g} ps)" if dt > 0 else "") + ", chosen from the data")
     return draw, moments or Moments.of(model, draw(view=views[0]), UNTRAINED_NODES)
 
 
