@@ -18,7 +18,7 @@ import yaml
 from cgcnn_md.config import ATOM, Config, read_config
 from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError, ResumeError, StorageError, UsageError
 from cgcnn_md.progress import Logged, Progress
-from cgcnn_md.provenance import fingerprint, plain, versions
+from cgcnn_md.provenance import SAME, fingerprint, plain, versions
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -171,8 +171,7 @@ class OutFolder:
         now = {r.name: [fingerprint(Path(s)) for s in r.sources if Path(s).is_file()] for r in readers}
         before = self.record.get("inputs")
         if self.resumed and before is not None:
-            same = {k: [f["sha256_of_ends"] for f in v] for k, v in before.items()}
-            if same != {k: [f["sha256_of_ends"] for f in v] for k, v in now.items()}:
+            if {k: [f[SAME] for f in v] for k, v in before.items()} != {k: [f[SAME] for f in v] for k, v in now.items()}:
                 msg = f"{self.path}: was made from other files than those given; pass the same files, or --overwrite"
                 raise ResumeError(msg)
         try:
@@ -187,7 +186,6 @@ class OutFolder:
             versions=versions(),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             inputs=now,
-            files={r.name: list(r.sources) for r in readers},
             species={r.name: [list(row) for row in r.species_table()] for r in readers},
             notes={r.name: list(r.notes) for r in readers},
         )
@@ -240,11 +238,14 @@ class OutFolder:
         return [Store.open(self.zarr, group, "r+") for group in Store.systems(self.zarr)]
 
     def sources(self) -> list[Reader]:
-        """Open the input files again, for what needs coordinates; empty where they are gone."""
+        """Open the input files again, for what needs coordinates; empty where they are gone, or are others now."""
         from cgcnn_md.readers import open_systems
 
-        paths = [p for files in self.record.get("files", {}).values() for p in files]
-        if not paths or not all(Path(p).is_file() for p in paths):
+        made_from = [file for files in self.record.get("inputs", {}).values() for file in files]
+        paths = [Path(file["path"]) for file in made_from]
+        if not paths or not all(path.is_file() for path in paths):
+            return []
+        if any(fingerprint(path)[SAME] != file[SAME] for path, file in zip(paths, made_from)):
             return []
         return open_systems(paths, None, self.config.read, level=self.config.model.level)
 

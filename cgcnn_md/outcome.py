@@ -196,7 +196,7 @@ def _structure(
     from cgcnn_md.analysis.surroundings import look_around
 
     if not pairs:
-        tell.say("the input files are not where they were: no pair distributions")
+        tell.say("the input files are not where they were, or have changed: no pair distributions")
         return None
     seed = config.train.seed
     try:

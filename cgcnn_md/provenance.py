@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+SAME = "sha256_of_ends"
+"""Under what a fingerprint holds what tells files apart, whatever they are called."""
 _HASHED = 1 << 20  # bytes at either end of an input file that its hash covers
 _PACKAGES = ("torch", "numba", "numpy", "MDAnalysis", "ase", "scikit-learn", "umap-learn", "zarr", "xarray")
 
@@ -23,10 +25,10 @@ def fingerprint(path: Path) -> dict[str, Any]:
         file.seek(max(size - _HASHED, 0))
         digest.update(file.read(_HASHED))
     return {
-        "path": str(path.resolve()),
+        "path": str(path.absolute()),  # links are not followed: the name they have tells what is in the file
         "name": path.name,
         "size": size,
-        "sha256_of_ends": digest.hexdigest(),
+        SAME: digest.hexdigest(),
     }
 
 

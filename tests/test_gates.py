@@ -15,12 +15,14 @@ import cgcnn_md
 from cgcnn_md import outcome, pipeline
 from cgcnn_md.analysis import project
 from cgcnn_md.analysis.gates import ALL, Edges, coordination_by_cluster, effective_coordination, importance_by_distance
-from cgcnn_md.config import ModelConfig
+from cgcnn_md.config import Config, ModelConfig
 from cgcnn_md.errors import MissingFileError
 from cgcnn_md.frame import Frame
 from cgcnn_md.graph import KnnGraph, batch_graphs, with_copies
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.nn import Model, edge_importance, moves
+from cgcnn_md.out_folder import OutFolder
+from cgcnn_md.readers import open_trajectory
 
 WIDTH = 16
 
@@ -197,9 +199,29 @@ def test_writes_tables_figure_and_report(made: Path) -> None:
 
 def test_says_that_the_input_is_gone(made: Path) -> None:
     (made / "salt.extxyz").rename(made / "moved.extxyz")
-    with pytest.raises(MissingFileError, match="its input files are not where they were; put them back, or run embed"):
+    with pytest.raises(MissingFileError, match="its input files are not where they were, or have changed; put them back"):
         pipeline.gates(made / "out")
     (made / "moved.extxyz").rename(made / "salt.extxyz")
+
+
+def test_input_is_found_from_anywhere_unless_it_has_changed(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.chdir(made)
+    folder = OutFolder.open("copy", "embed", Config())
+    with folder, open_trajectory("salt.extxyz") as reader:
+        folder.inputs([reader])
+    monkeypatch.chdir(tmp_path)
+    folder = OutFolder.reopen(made / "copy")
+    (found,) = folder.sources()
+    with found:
+        assert len(found) == len(reader)
+    whole = (made / "salt.extxyz").read_text()
+    (made / "salt.extxyz").write_text(whole + whole)
+    try:
+        assert folder.sources() == []
+    finally:
+        (made / "salt.extxyz").write_text(whole)
 
 
 def test_new_clusters_make_the_old_coordination_stale(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

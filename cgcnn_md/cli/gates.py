@@ -9,7 +9,7 @@ from cgcnn_md.cli._options import Quiet, Result
 def gates(out: Result, quiet: Quiet = False) -> None:
     """Weigh every neighbour of sampled atoms by what the embedding loses without it; prints OUT.
 
-    Needs the input files where they were.
+    Needs the input files where they were, unchanged.
     """
     from cgcnn_md import pipeline
 
