@@ -169,11 +169,10 @@ class OutFolder:
             If the folder cannot be written.
         """
         now = {r.name: [fingerprint(Path(s)) for s in r.sources if Path(s).is_file()] for r in readers}
-        before = self.record.get("inputs")
-        if self.resumed and before is not None:
-            if {k: [f[SAME] for f in v] for k, v in before.items()} != {k: [f[SAME] for f in v] for k, v in now.items()}:
-                msg = f"{self.path}: was made from other files than those given; pass the same files, or --overwrite"
-                raise ResumeError(msg)
+        before = self.record.get("inputs") if self.resumed else None
+        if before is not None and _what(before) != _what(now):
+            msg = f"{self.path}: was made from other files than those given; pass the same files, or --overwrite"
+            raise ResumeError(msg)
         try:
             if self._replaces:
                 self._clear()
@@ -280,3 +279,8 @@ class OutFolder:
                     )
                     raise ResumeError(msg)
         self.resumed = True
+
+
+def _what(inputs: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
+    """Give what tells the files of every system apart, whatever they are called."""
+    return {system: [file[SAME] for file in files] for system, files in inputs.items()}

@@ -236,7 +236,8 @@ def gates(out: str | Path, *, progress: Progress | None = None) -> Embedding:
     tell = folder.listen(progress or Silent())
     readers = folder.sources()
     if not readers:
-        msg = f"{folder.path}: its input files are not where they were, or have changed; put them back, or run embed again"
+        why = "its input files are not where they were, or have changed"
+        msg = f"{folder.path}: {why}; put them back, or run embed again"
         raise MissingFileError(msg)
     try:
         announce_compiling(tell)

@@ -199,7 +199,7 @@ def test_writes_tables_figure_and_report(made: Path) -> None:
 
 def test_says_that_the_input_is_gone(made: Path) -> None:
     (made / "salt.extxyz").rename(made / "moved.extxyz")
-    with pytest.raises(MissingFileError, match="its input files are not where they were, or have changed; put them back"):
+    with pytest.raises(MissingFileError, match="input files are not where they were, or have changed; put them back"):
         pipeline.gates(made / "out")
     (made / "moved.extxyz").rename(made / "salt.extxyz")
 
