@@ -31,7 +31,7 @@ _FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "training.safetensors", "embedding.zarr",
     "clusters.csv", "coordinates.csv", "coordination.csv", "surroundings.csv", "gates.csv", "map.parquet", "figures",
     "report.html", "log.txt", "kinetics.json", "kinetics_rates.csv", "transitions.csv", "residence.csv",
-    "displacements.csv",
+    "displacements.csv", "export",
 )  # fmt: skip
 # settings that do not change what is computed
 _FREE = {("train", "threads"), ("train", "device"), ("store", "map_points"), ("store", "group_by")}

@@ -155,6 +155,8 @@ def analyse(
     )
     for sentence in sentences:
         tell.say(sentence)
+    if (folder.path / "export").is_dir():
+        tell.say("what lies in export is of older clusters: export again")
     write_kinetics(folder, tell)
     redraw_map(folder, config.store.map_points, config.train.seed, tell)
 

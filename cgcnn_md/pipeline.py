@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgcnn_md.config import ATOM, Config, GroupBy, ReadConfig, called, in_time, make_config, reword
-from cgcnn_md.errors import CgcnnMdError, MissingFileError, UsageError
+from cgcnn_md.config import ATOM, Config, ExportTo, GroupBy, ReadConfig, called, in_time, make_config, reword
+from cgcnn_md.errors import CgcnnMdError, MissingFileError, StorageError, UsageError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
 from cgcnn_md.outcome_kinetics import write_kinetics
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # seconds on two cores: an atom in a training step (more in a box so large that blocks are cut from it), an atom
 # embedded, and what does not depend on size
 _TRAINED, _CUT, _EMBEDDED, _REST = 8e-6, 2.5, 4e-6, 30.0
+_SLOW_SHOWN = 3  # slow coordinates in exported files
 Source = Any  # paths, an MDAnalysis Universe or AtomGroup, or a list of ase.Atoms
 
 
@@ -234,18 +236,63 @@ def gates(out: str | Path, *, progress: Progress | None = None) -> Embedding:
         msg = f"{folder.path}: neighbours are weighed for atoms, and its vectors are of {called(level)}; embed atoms"
         raise UsageError(msg)
     tell = folder.listen(progress or Silent())
-    readers = folder.sources()
-    if not readers:
-        why = "its input files are not where they were, or have changed"
-        msg = f"{folder.path}: {why}; put them back, or run embed again"
-        raise MissingFileError(msg)
-    try:
+    with _input_again(folder) as readers:
         announce_compiling(tell)
         edges = sample_edges(load_model(folder.model), readers, folder.stores(), seed=folder.config.train.seed)
-    finally:
-        _close(readers)
     write_gates(folder, edges, tell)
     return folder.result()
+
+
+def export(
+    out: str | Path, *, to: ExportTo = "ovito", step: int = 1, progress: Progress | None = None
+) -> list[Path]:  # fmt: skip
+    """Write every frame with its clusters, for a program that shows atoms, into the folder ``export`` of OUT.
+
+    Parameters
+    ----------
+    out
+        Folder of an earlier run; its input files are read again.
+    to
+        The program: "ovito", "vmd" or "pymol".
+    step
+        Every how many stored frames are written.
+    progress
+        Where to say what happens; silent by default.
+
+    Returns
+    -------
+    list of Path
+        What to open in the program, a file for each system.
+
+    Raises
+    ------
+    UsageError
+        If there is no such program, or `step` is below 1.
+    MissingFileError
+        If the input files are gone.
+    StorageError
+        If the files cannot be written.
+    """
+    from cgcnn_md.export import WRITERS, Scene
+    from cgcnn_md.plotting import colours
+
+    if to not in WRITERS or step < 1:
+        msg = f"export to {to!r}, step {step}: wanted one of {', '.join(WRITERS)}, and a step of 1 or more"
+        raise UsageError(msg)
+    folder = OutFolder.reopen(out)
+    tell, place, written = progress or Silent(), folder.path / "export", []
+    n_slow = 0 if folder.config.store.features == "hidden" else _SLOW_SHOWN
+    with _input_again(folder) as readers:
+        for reader, store in zip(readers, folder.stores(), strict=True):
+            scene = Scene(reader.name, reader, store, colours(folder.result().clusters), step, n_slow)
+            try:
+                place.mkdir(exist_ok=True)
+                written.append(WRITERS[to](scene, place))
+            except OSError as err:
+                msg = f"{place}: cannot be written ({err.strerror or err}); free some space, or pass a larger step"
+                raise StorageError(msg) from err
+            tell.say(f"{reader.name}: {written[-1]} written")
+    return written
 
 
 def info(source: Source, topology: Any = None, *, read: ReadConfig | None = None, scan: bool = True) -> dict[str, Any]:
@@ -311,6 +358,20 @@ def _open(source: Source, topology: Any, config: Config, folder: OutFolder, tell
             for _ in frames_or_holes(reader, range(len(reader)), skip=True):
                 pass
     return readers
+
+
+@contextmanager
+def _input_again(folder: OutFolder) -> Iterator[list[Reader]]:
+    """Open the input files of a folder again, and close them at the end."""
+    readers = folder.sources()
+    if not readers:
+        why = "its input files are not where they were, or have changed"
+        msg = f"{folder.path}: {why}; put them back, or run embed again"
+        raise MissingFileError(msg)
+    try:
+        yield readers
+    finally:
+        _close(readers)
 
 
 def _close(readers: Sequence[Reader]) -> None:

@@ -168,15 +168,19 @@ def test_commands_on_a_result_take_it(pipeline: Recorder, capsys: pytest.Capture
     assert run("project", "OUT", "--map-points", "9", "--seed", "1") == 0
     assert run("gates", "OUT") == 0
     assert run("kinetics", "OUT") == 0
+    pipeline.answer = [Path("OUT/export/a.tcl")]
+    assert run("export", "OUT", "--to", "vmd", "--step", "5") == 0
     assert [(name, args) for name, args, _ in pipeline.calls] == [
         ("cluster", (Path("OUT"),)),
         ("project", (Path("OUT"),)),
         ("gates", (Path("OUT"),)),
         ("kinetics", (Path("OUT"),)),
+        ("export", (Path("OUT"),)),
     ]
+    assert (pipeline.calls[4][2]["to"], pipeline.calls[4][2]["step"]) == ("vmd", 5)
     assert (pipeline.calls[0][2]["n"], pipeline.calls[0][2]["group_by"]) == (3, "type")
     assert (pipeline.calls[1][2]["points"], pipeline.calls[1][2]["seed"]) == (9, 1)
-    assert capsys.readouterr().out == "OUT\n" * 4
+    assert capsys.readouterr().out == "OUT\n" * 4 + "OUT/export/a.tcl\n"
 
 
 # --- what is printed

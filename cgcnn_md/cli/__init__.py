@@ -12,6 +12,7 @@ from cgcnn_md.cli._app import InterruptedRunError, app, show_notes
 from cgcnn_md.cli.cluster import cluster
 from cgcnn_md.cli.embed import embed
 from cgcnn_md.cli.encode import encode
+from cgcnn_md.cli.export import export
 from cgcnn_md.cli.gates import gates
 from cgcnn_md.cli.info import info
 from cgcnn_md.cli.kinetics import kinetics
@@ -21,7 +22,7 @@ from cgcnn_md.errors import CgcnnMdError, StorageError, UsageError
 
 __all__ = ["app", "main"]
 
-for _command in (embed, info, train, encode, cluster, kinetics, project, gates):  # the order of --help
+for _command in (embed, info, train, encode, cluster, kinetics, project, gates, export):  # the order of --help
     app.command()(_command)
 
 

@@ -9,10 +9,11 @@ from cgcnn_md.plotting.populations import plot_populations
 from cgcnn_md.plotting.rdf import plot_rdf
 from cgcnn_md.plotting.residence import plot_displacement, plot_residence
 from cgcnn_md.plotting.spectrum import plot_spectrum
-from cgcnn_md.plotting.style import save_figure
+from cgcnn_md.plotting.style import colours, save_figure
 from cgcnn_md.plotting.training import plot_training
 
 __all__ = [
+    "colours",
     "plot_chapman_kolmogorov",
     "plot_coordination",
     "plot_displacement",

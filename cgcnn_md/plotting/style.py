@@ -50,6 +50,11 @@ def looks(clusters: pd.DataFrame) -> dict[int, Look]:
     return {int(c): _look(int(r)) for c, r in zip(clusters["cluster"], rank)}
 
 
+def colours(clusters: pd.DataFrame) -> dict[int, tuple[float, float, float]]:
+    """Give every cluster's colour in figures as red, green and blue, each from 0 to 1."""
+    return {cluster: to_rgb(look.colour) for cluster, look in looks(clusters).items()}
+
+
 def names(clusters: pd.DataFrame) -> dict[int, str]:
     """Name clusters with the share of their species' atoms, as panels are of species: 'O 0: 42 %'."""
     share = clusters["population"].to_numpy(dtype=float)

@@ -1,0 +1,29 @@
+"""`cgcnn-md export`: frames with their clusters, for programs that show atoms."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cgcnn_md.cli._app import reporting
+from cgcnn_md.cli._options import Quiet, Result
+from cgcnn_md.config import ExportTo
+
+
+def export(
+    out: Result,
+    to: Annotated[ExportTo, typer.Option("--to", help="Program that is to show the atoms.")] = "ovito",
+    step: Annotated[int, typer.Option("--step", min=1, help="Write every n-th stored frame.")] = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Write frames with their clusters for OVITO, VMD or PyMOL into OUT/export; prints the files to open.
+
+    Needs the input files where they were, unchanged.
+    """
+    from cgcnn_md import pipeline
+
+    with reporting(quiet) as progress:
+        written = pipeline.export(out, to=to, step=step, progress=progress)
+    for path in written:
+        print(path)
