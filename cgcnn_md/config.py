@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from cgcnn_md.errors import UsageError
 
 VIEWS = ("time", "space", "noise")
+PlotForm = Literal["png", "pdf", "svg"]
 ExportTo = Literal["ovito", "vmd", "pymol"]
 GroupBy = Literal["species", "identity", "type"]
 ATOM, RESIDUE, MOLECULE = "atom", "residue", "molecule"

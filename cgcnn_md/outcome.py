@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cgcnn_md.analysis.discover import Coordinates, Discovery, discover
 from cgcnn_md.analysis.membership import SURE
 from cgcnn_md.config import Config, in_time, reword
-from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError
+from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError, UsageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome_kinetics import FIGURES as KINETIC_FIGURES
@@ -138,7 +138,8 @@ def analyse(
     _write(clusters, folder.path / CLUSTERS)
     moved = _mobility(folder, pairs, found.n_clusters, config.train.seed)
     moves = {} if moved is None else {k: moved.words(k) for k in range(found.n_clusters)}
-    (folder.path / EFFECTIVE).unlink(missing_ok=True)  # of older clusters
+    for old in [EFFECTIVE, *(f"figures/{name}.{form}" for name in _CAPTIONS for form in ("pdf", "svg"))]:
+        (folder.path / old).unlink(missing_ok=True)  # of older clusters
     bonded = bonded_words(stores, found.numbers, by="found")
     sentences = _summary(found, clusters, header, means, distance, moves, bonded)
     kept = _kept(found)
@@ -281,23 +282,50 @@ def redraw_map(folder: OutFolder, points: int, seed: int, tell: Progress) -> Non
 
 def draw(folder: OutFolder) -> None:
     """Draw every figure that the folder's tables allow, and the report."""
-    from cgcnn_md.plotting import save_figure
     from cgcnn_md.report import write_report
 
     result, level = folder.result(), folder.config.model.level
-    figures: list[tuple[Path, str]] = []
-    for name, caption in _CAPTIONS.items():
-        if name in _DRAWN_FROM and not (folder.path / _DRAWN_FROM[name]).is_file():
-            continue
-        path = folder.path / "figures" / f"{name}.png"
-        save_figure(getattr(result.plot, name)(), path)
-        figures.append((path, reword(caption, level)))
+    figures = [(path, reword(_CAPTIONS[path.stem], level)) for path in draw_figures(folder)]
     record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust", "kinetics"}}
     write_report(
         folder.path, summary=result.summary, clusters=result.clusters, figures=figures,
         provenance={**record, "settings": folder.config.to_dict()}, trust=folder.record.get("trust"),
         level=level,
     )  # fmt: skip
+
+
+def draw_figures(folder: OutFolder, names: Sequence[str] = (), *, form: str = "png", dpi: int = 200) -> list[Path]:
+    """Draw figures into the folder.
+
+    Parameters
+    ----------
+    folder
+        The output folder.
+    names
+        Figures; every one that the folder's tables allow where none is given.
+    form, dpi
+        Ending of the files, and dots per inch.
+
+    Returns
+    -------
+    list of Path
+        The figures.
+
+    Raises
+    ------
+    UsageError
+        If there is no such figure, or no table that it is drawn from.
+    """
+    from cgcnn_md.plotting import save_figure
+
+    there = [n for n in _CAPTIONS if n not in _DRAWN_FROM or (folder.path / _DRAWN_FROM[n]).is_file()]
+    if strange := [name for name in names if name not in there]:
+        raise UsageError(f"{folder.path}: no figure {', '.join(strange)}; wanted some of {', '.join(there)}")
+    plots = folder.result().plot
+    return [
+        save_figure(getattr(plots, name)(), folder.path / "figures" / f"{name}.{form}", dpi=dpi)
+        for name in names or there
+    ]
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgcnn_md.config import ATOM, Config, ExportTo, GroupBy, ReadConfig, called, in_time, make_config, reword
-from cgcnn_md.errors import CgcnnMdError, MissingFileError, StorageError, UsageError
+from cgcnn_md.config import ATOM, Config, ReadConfig, in_time, make_config, reword
+from cgcnn_md.errors import CgcnnMdError
 from cgcnn_md.out_folder import OutFolder
-from cgcnn_md.outcome import analyse, draw, redraw_map, write_gates
-from cgcnn_md.outcome_kinetics import write_kinetics
+from cgcnn_md.outcome import analyse
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.readers import Reader, describe, open_systems
 from cgcnn_md.readers.identity import strangers
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 # seconds on two cores: an atom in a training step (more in a box so large that blocks are cut from it), an atom
 # embedded, and what does not depend on size
 _TRAINED, _CUT, _EMBEDDED, _REST = 8e-6, 2.5, 4e-6, 30.0
-_SLOW_SHOWN = 3  # slow coordinates in exported files
 Source = Any  # paths, an MDAnalysis Universe or AtomGroup, or a list of ase.Atoms
 
 
@@ -147,154 +144,6 @@ def _other_lag(model: Model, reader: Reader) -> str:
     return told if same else f"{told} ({n * reader.dt:g} ps)"
 
 
-def cluster(
-    out: str | Path, *, n: int | None = None, group_by: GroupBy | None = None, states: bool | None = None,
-    progress: Progress | None = None,
-) -> Embedding:  # fmt: skip
-    """Find the clusters of a stored embedding again, with tables, figures and report.
-
-    Parameters
-    ----------
-    out
-        Folder of an earlier run.
-    n
-        Clusters per group; None lets the data decide.
-    group_by
-        Atoms among which clusters are sought: "species", "identity" or "type"; None as before.
-    states
-        Whether states that the model was trained with are taken for clusters; None for yes, unless `n` is given.
-    progress
-        Where to say what happens; silent by default.
-    """
-    folder = OutFolder.reopen(out)
-    config = make_config(folder.config, {} if group_by is None else {"group_by": group_by})
-    if states and n is not None:
-        msg = f"clusters {n}: the states of the model are as many as they are; leave the number out, or states"
-        raise UsageError(msg)
-    keep = n is None if states is None else states
-    analyse(folder, folder.sources(), config, folder.listen(progress or Silent()), n_clusters=n, states=keep)
-    return folder.result()
-
-
-def project(
-    out: str | Path, *, points: int | None = None, seed: int = 0, progress: Progress | None = None
-) -> Embedding:
-    """Draw the map of a stored embedding again.
-
-    Parameters
-    ----------
-    out
-        Folder of an earlier run.
-    points
-        Atom-frames drawn; None as before.
-    seed
-        Seed of the sample and of the projection.
-    progress
-        Where to say what happens; silent by default.
-    """
-    folder = OutFolder.reopen(out)
-    redraw_map(folder, points or folder.config.store.map_points, seed, progress or Silent())
-    return folder.result()
-
-
-def kinetics(out: str | Path, *, progress: Progress | None = None) -> Embedding:
-    """Find the kinetics of a stored embedding's clusters again, with tables, figures and report.
-
-    Parameters
-    ----------
-    out
-        Folder of an earlier run.
-    progress
-        Where to say what happens; silent by default.
-
-    Raises
-    ------
-    MissingExtraError
-        If deeptime is not installed.
-    """
-    folder = OutFolder.reopen(out)
-    write_kinetics(folder, folder.listen(progress or Silent()), required=True)
-    draw(folder)
-    return folder.result()
-
-
-def gates(out: str | Path, *, progress: Progress | None = None) -> Embedding:
-    """Weigh the neighbours of sampled atoms by what the embedding loses without them.
-
-    Parameters
-    ----------
-    out
-        Folder of an earlier run; its input files are read again.
-    progress
-        Where to say what happens; silent by default.
-    """
-    from cgcnn_md.gates import sample_edges
-    from cgcnn_md.nn import load_model
-
-    folder = OutFolder.reopen(out)
-    if (level := folder.config.model.level) != ATOM:
-        msg = f"{folder.path}: neighbours are weighed for atoms, and its vectors are of {called(level)}; embed atoms"
-        raise UsageError(msg)
-    tell = folder.listen(progress or Silent())
-    with _input_again(folder) as readers:
-        announce_compiling(tell)
-        edges = sample_edges(load_model(folder.model), readers, folder.stores(), seed=folder.config.train.seed)
-    write_gates(folder, edges, tell)
-    return folder.result()
-
-
-def export(
-    out: str | Path, *, to: ExportTo = "ovito", step: int = 1, progress: Progress | None = None
-) -> list[Path]:  # fmt: skip
-    """Write every frame with its clusters, for a program that shows atoms, into the folder ``export`` of OUT.
-
-    Parameters
-    ----------
-    out
-        Folder of an earlier run; its input files are read again.
-    to
-        The program: "ovito", "vmd" or "pymol".
-    step
-        Every how many stored frames are written.
-    progress
-        Where to say what happens; silent by default.
-
-    Returns
-    -------
-    list of Path
-        What to open in the program, a file for each system.
-
-    Raises
-    ------
-    UsageError
-        If there is no such program, or `step` is below 1.
-    MissingFileError
-        If the input files are gone.
-    StorageError
-        If the files cannot be written.
-    """
-    from cgcnn_md.export import WRITERS, Scene
-    from cgcnn_md.plotting import colours
-
-    if to not in WRITERS or step < 1:
-        msg = f"export to {to!r}, step {step}: wanted one of {', '.join(WRITERS)}, and a step of 1 or more"
-        raise UsageError(msg)
-    folder = OutFolder.reopen(out)
-    tell, place, written = progress or Silent(), folder.path / "export", []
-    n_slow = 0 if folder.config.store.features == "hidden" else _SLOW_SHOWN
-    with _input_again(folder) as readers:
-        for reader, store in zip(readers, folder.stores(), strict=True):
-            scene = Scene(reader.name, reader, store, colours(folder.result().clusters), step, n_slow)
-            try:
-                place.mkdir(exist_ok=True)
-                written.append(WRITERS[to](scene, place))
-            except OSError as err:
-                msg = f"{place}: cannot be written ({err.strerror or err}); free some space, or pass a larger step"
-                raise StorageError(msg) from err
-            tell.say(f"{reader.name}: {written[-1]} written")
-    return written
-
-
 def info(source: Source, topology: Any = None, *, read: ReadConfig | None = None, scan: bool = True) -> dict[str, Any]:
     """Describe files: frames, time step, box, species, and the first frame that cannot be read."""
     # damage is to be described, not raised
@@ -358,20 +207,6 @@ def _open(source: Source, topology: Any, config: Config, folder: OutFolder, tell
             for _ in frames_or_holes(reader, range(len(reader)), skip=True):
                 pass
     return readers
-
-
-@contextmanager
-def _input_again(folder: OutFolder) -> Iterator[list[Reader]]:
-    """Open the input files of a folder again, and close them at the end."""
-    readers = folder.sources()
-    if not readers:
-        why = "its input files are not where they were, or have changed"
-        msg = f"{folder.path}: {why}; put them back, or run embed again"
-        raise MissingFileError(msg)
-    try:
-        yield readers
-    finally:
-        _close(readers)
 
 
 def _close(readers: Sequence[Reader]) -> None:

@@ -34,7 +34,7 @@ from cgcnn_md.errors import (
 
 
 class Recorder(types.ModuleType):
-    """Stand-in for the pipeline that notes how it was called, and does what it is told."""
+    """Stand-in for what commands call; it notes how it was called, and does what it is told."""
 
     def __init__(self) -> None:
         super().__init__("cgcnn_md.pipeline")
@@ -60,8 +60,9 @@ class Recorder(types.ModuleType):
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setitem(sys.modules, "cgcnn_md.pipeline", recorder)
-    monkeypatch.setattr(sys.modules["cgcnn_md"], "pipeline", recorder, raising=False)
+    for name in ("pipeline", "revisit"):
+        monkeypatch.setitem(sys.modules, f"cgcnn_md.{name}", recorder)
+        monkeypatch.setattr(sys.modules["cgcnn_md"], name, recorder, raising=False)
     return recorder
 
 
@@ -170,17 +171,20 @@ def test_commands_on_a_result_take_it(pipeline: Recorder, capsys: pytest.Capture
     assert run("kinetics", "OUT") == 0
     pipeline.answer = [Path("OUT/export/a.tcl")]
     assert run("export", "OUT", "--to", "vmd", "--step", "5") == 0
+    assert run("plot", "OUT", "map", "rdf", "--format", "pdf") == 0
     assert [(name, args) for name, args, _ in pipeline.calls] == [
         ("cluster", (Path("OUT"),)),
         ("project", (Path("OUT"),)),
         ("gates", (Path("OUT"),)),
         ("kinetics", (Path("OUT"),)),
         ("export", (Path("OUT"),)),
+        ("plot", (Path("OUT"), "map", "rdf")),
     ]
+    assert (pipeline.calls[5][2]["form"], pipeline.calls[5][2]["dpi"]) == ("pdf", 200)
     assert (pipeline.calls[4][2]["to"], pipeline.calls[4][2]["step"]) == ("vmd", 5)
     assert (pipeline.calls[0][2]["n"], pipeline.calls[0][2]["group_by"]) == (3, "type")
     assert (pipeline.calls[1][2]["points"], pipeline.calls[1][2]["seed"]) == (9, 1)
-    assert capsys.readouterr().out == "OUT\n" * 4 + "OUT/export/a.tcl\n"
+    assert capsys.readouterr().out == "OUT\n" * 4 + "OUT/export/a.tcl\n" * 2
 
 
 # --- what is printed

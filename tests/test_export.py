@@ -11,11 +11,12 @@ import pytest
 from readers.files import CELL, N_WATERS, write_gro, write_xtc
 
 import cgcnn_md
-from cgcnn_md import outcome, pipeline
+from cgcnn_md import outcome, revisit
 from cgcnn_md.analysis import project
 from cgcnn_md.errors import MissingFileError, UsageError
 from cgcnn_md.export import Scene
 from cgcnn_md.export.scene import GREY
+from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.plotting import colours
 from cgcnn_md.store import Store
 
@@ -29,7 +30,7 @@ def embedded(folder: Path, **settings: object) -> Path:
         patch.setattr(project, "_FEWEST", 10**9)
         patch.setattr(outcome, "draw", lambda folder: None)
         cgcnn_md.embed(xtc, gro, out=folder / "out", **TINY, **settings)
-        pipeline.cluster(folder / "out", n=2)
+        revisit.cluster(folder / "out", n=2)
     return folder / "out"
 
 
@@ -40,7 +41,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def frames(out: Path) -> np.ndarray:
-    with pipeline.OutFolder.reopen(out).sources()[0] as reader:
+    with OutFolder.reopen(out).sources()[0] as reader:
         return np.array([frame.positions for frame in reader])
 
 
@@ -49,7 +50,7 @@ def labels_of(out: Path) -> np.ndarray:
 
 
 def test_ovito_gets_what_is_stored(out: Path, frames: np.ndarray) -> None:
-    (path,) = pipeline.export(out)
+    (path,) = revisit.export(out)
     assert path == out / "export" / "water.extxyz"
     images, result = ase.io.read(path, index=":"), cgcnn_md.open_embedding(out)
     labels, slow = labels_of(out), result.store().embedding(slice(None))
@@ -83,7 +84,7 @@ def run_in_tcl(script: Path) -> tuple[list[list[int]], list[str]]:
 
 @pytest.mark.filterwarnings("ignore:DCDReader currently makes independent timesteps")
 def test_vmd_gets_frames_and_a_script_that_reads_the_clusters(out: Path, frames: np.ndarray) -> None:
-    (script,) = pipeline.export(out, to="vmd", step=3)
+    (script,) = revisit.export(out, to="vmd", step=3)
     universe = mda.Universe(script.with_suffix(".pdb"), script.with_suffix(".dcd"))
     assert universe.atoms.names.tolist() == ["O", "H", "H"] * N_WATERS
     assert universe.residues.resnames.tolist() == ["SOL"] * N_WATERS
@@ -100,7 +101,7 @@ def test_vmd_gets_frames_and_a_script_that_reads_the_clusters(out: Path, frames:
 
 
 def test_pymol_gets_clusters_as_b_factors_of_every_state(out: Path) -> None:
-    (script,) = pipeline.export(out, to="pymol", step=4)
+    (script,) = revisit.export(out, to="pymol", step=4)
     lines = (out / "export" / "water.states.pdb").read_text().splitlines()
     factors = [float(line[60:66]) for line in lines if line.startswith(("ATOM", "HETATM"))]
     np.testing.assert_array_equal(np.reshape(factors, (3, -1)), labels_of(out)[::4])
@@ -111,7 +112,7 @@ def test_pymol_gets_clusters_as_b_factors_of_every_state(out: Path) -> None:
 
 def test_atoms_of_a_group_have_its_cluster(tmp_path: Path) -> None:
     out = embedded(tmp_path, level="residue", select="name OW or name HW1")
-    with pipeline.OutFolder.reopen(out).sources()[0] as reader:
+    with OutFolder.reopen(out).sources()[0] as reader:
         scene = Scene("water", reader, Store.open(out / "embedding.zarr"), {})
         shots = list(scene.shots())
     rows = labels_of(out)
@@ -134,17 +135,26 @@ def test_long_bead_names_stay_apart() -> None:
 
 def test_what_cannot_be_exported_is_said(out: Path) -> None:
     with pytest.raises(UsageError, match=r"export to 'rasmol', step 1: wanted one of ovito, vmd, pymol"):
-        pipeline.export(out, to="rasmol")  # type: ignore[arg-type]
+        revisit.export(out, to="rasmol")  # type: ignore[arg-type]
     trajectory = out.parent / "water.xtc"
     trajectory.rename(out.parent / "moved.xtc")
     try:
         with pytest.raises(MissingFileError, match="input files are not where they were, or have changed"):
-            pipeline.export(out)
+            revisit.export(out)
     finally:
         (out.parent / "moved.xtc").rename(trajectory)
 
 
 def test_a_box_that_does_not_repeat_is_none(tmp_path: Path) -> None:
     out = embedded(tmp_path, pbc="none")
-    (path,) = pipeline.export(out, step=6)
+    (path,) = revisit.export(out, step=6)
     assert not any(image.pbc.any() or image.cell.any() for image in ase.io.read(path, index=":"))
+
+
+def test_figures_in_the_format_of_a_paper(out: Path) -> None:
+    (path,) = revisit.plot(out, "map", form="pdf")
+    assert path == out / "figures" / "map.pdf"
+    assert path.read_bytes().startswith(b"%PDF")
+    with pytest.raises(UsageError, match=r"no figure gates, mpa; wanted some of map, spectrum, .*training"):
+        revisit.plot(out, "map", "gates", "mpa")
+    assert (revisit.report(out).path / "report.html").stat().st_size > 10_000

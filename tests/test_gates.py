@@ -12,7 +12,7 @@ import torch
 from systems import random_frame
 
 import cgcnn_md
-from cgcnn_md import outcome, pipeline
+from cgcnn_md import outcome, revisit
 from cgcnn_md.analysis import project
 from cgcnn_md.analysis.gates import ALL, Edges, coordination_by_cluster, effective_coordination, importance_by_distance
 from cgcnn_md.config import Config, ModelConfig
@@ -180,7 +180,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_writes_tables_figure_and_report(made: Path) -> None:
-    result = pipeline.gates(made / "out")
+    result = revisit.gates(made / "out")
     assert set(result.gates["species"]) == {"Cl", "Na"}
     assert result.gates["edges"].sum() == 8 * 32 * 12
     assert (result.gates["importance"] > 0).any()
@@ -193,14 +193,14 @@ def test_writes_tables_figure_and_report(made: Path) -> None:
     assert (result.path / "figures" / "gates.png").stat().st_size > 10_000
     assert "What a neighbour counts for" in (result.path / "report.html").read_text()
     first = (result.path / "gates.csv").read_bytes()
-    pipeline.gates(made / "out")
+    revisit.gates(made / "out")
     assert (result.path / "gates.csv").read_bytes() == first
 
 
 def test_says_that_the_input_is_gone(made: Path) -> None:
     (made / "salt.extxyz").rename(made / "moved.extxyz")
     with pytest.raises(MissingFileError, match="input files are not where they were, or have changed; put them back"):
-        pipeline.gates(made / "out")
+        revisit.gates(made / "out")
     (made / "moved.extxyz").rename(made / "salt.extxyz")
 
 
@@ -227,7 +227,7 @@ def test_input_is_found_from_anywhere_unless_it_has_changed(
 def test_new_clusters_make_the_old_coordination_stale(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcome, "draw", lambda folder: None)
     monkeypatch.setattr(project, "_FEWEST", 10**9)
-    pipeline.gates(made / "out")
-    pipeline.cluster(made / "out", n=2)
+    revisit.gates(made / "out")
+    revisit.cluster(made / "out", n=2)
     assert not (made / "out" / "gates.csv").exists()
     assert isinstance(cgcnn_md.open_embedding(made / "out").gates, pd.DataFrame)

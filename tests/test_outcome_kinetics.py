@@ -15,7 +15,7 @@ from systems import hops, store_of
 
 pytest.importorskip("deeptime", exc_type=ImportError)
 
-from cgcnn_md import outcome_kinetics, pipeline
+from cgcnn_md import outcome_kinetics, revisit
 from cgcnn_md.analysis.kinetics_words import Clock
 from cgcnn_md.analysis.populations import populations
 from cgcnn_md.config import Config
@@ -172,7 +172,7 @@ def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.Monke
     out = folder_of(tmp_path / "out", ("", hops(TWO, 400, 6, np.random.default_rng(4)), 2.0))
     points = {"frame": [0, 1, 2], "atom": [0, 1, 2], "x": [0.0, 1, 2], "y": [0.0, 1, 2], "cluster": [0, 1, 1]}
     pd.DataFrame(points).to_parquet(out / "map.parquet")
-    result = pipeline.kinetics(out)
+    result = revisit.kinetics(out)
     drawn = {path.stem for path in (out / "figures").iterdir()}
     assert set(outcome_kinetics.FIGURES) < drawn
     page = (out / "report.html").read_text()

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import cgcnn_md
-from cgcnn_md import outcome, pipeline
+from cgcnn_md import outcome, pipeline, revisit
 from cgcnn_md.analysis import project
 from cgcnn_md.analysis.cluster import find_clusters
 from cgcnn_md.errors import InputError, ResumeError, SpeciesError, StorageError, UsageError
@@ -319,13 +319,13 @@ def test_clusters_are_sought_in_the_groups_asked_for(tmp_path: Path) -> None:
         assert len(set(store.identity[mine])) == 1
         assert set(store.clusters(slice(0, 8))[:, mine].ravel()) - {-1} <= numbers
     assert {"C bonded to N", "C bonded to O"} < set(groups)
-    by_type = pipeline.cluster(tmp_path / "out", group_by="type", n=2)
+    by_type = revisit.cluster(tmp_path / "out", group_by="type", n=2)
     assert by_type.clusters["group"].tolist() == ["C 1", "C 1", "N 3", "N 3", "O 2", "O 2"]
     assert by_type.clusters.groupby("group")["population"].sum().tolist() == pytest.approx([1.0, 1.0, 1.0], abs=0.02)
-    assert "group" in pipeline.cluster(tmp_path / "out").clusters
-    assert "group" not in pipeline.cluster(tmp_path / "out", group_by="species").clusters
+    assert "group" in revisit.cluster(tmp_path / "out").clusters
+    assert "group" not in revisit.cluster(tmp_path / "out", group_by="species").clusters
     with pytest.raises(UsageError, match="group_by chain: wanted one of species, identity, type"):
-        pipeline.cluster(tmp_path / "out", group_by="chain")  # type: ignore[arg-type]
+        revisit.cluster(tmp_path / "out", group_by="chain")  # type: ignore[arg-type]
 
 
 def test_embeds_molecules_and_takes_the_level_from_the_model(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_embeds_molecules_and_takes_the_level_from_the_model(tmp_path: Path) -> 
     with pytest.raises(SpeciesError, match="molecules C2: this model was trained on CN, CO only"):
         cgcnn_md.encode(tmp_path / "out", other, out=tmp_path / "other")
     with pytest.raises(UsageError, match="neighbours are weighed for atoms, and its vectors are of molecules"):
-        pipeline.gates(tmp_path / "out")
+        revisit.gates(tmp_path / "out")
 
 
 def test_embeds_groups_of_one_frame_in_space(tmp_path: Path) -> None:
@@ -367,14 +367,14 @@ def test_a_dry_run_counts_the_vectors() -> None:
 
 def test_says_that_the_input_tells_no_types(made: Path) -> None:
     with pytest.raises(InputError, match="the input told no type of its atoms; wanted --group-by species"):
-        pipeline.cluster(made, group_by="type")
+        revisit.cluster(made, group_by="type")
 
 
 def test_redoes_clusters_and_map(made: Path) -> None:
-    result = pipeline.cluster(made, n=2)
+    result = revisit.cluster(made, n=2)
     assert result.clusters.groupby("species").size().tolist() == [2, 2]
-    assert len(pipeline.project(made, points=20).map) == 20
-    pipeline.cluster(made)
+    assert len(revisit.project(made, points=20).map) == 20
+    revisit.cluster(made)
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.2])
@@ -384,7 +384,7 @@ def test_embeds_one_frame_with_an_atom_of_its_own_kind(tmp_path: Path, amplitude
     result = cgcnn_md.embed(frames, out=tmp_path / "out", **TINY)
     assert set(result.clusters["species"]) == {"Cl", "K", "Na"}
     assert np.isfinite(result.embedding[:]).all()
-    assert pipeline.cluster(tmp_path / "out", n=2).clusters["species"].tolist().count("K") == 1
+    assert revisit.cluster(tmp_path / "out", n=2).clusters["species"].tolist().count("K") == 1
 
 
 def test_embeds_a_perfect_crystal_as_one_environment(tmp_path: Path) -> None:

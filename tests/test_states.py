@@ -14,7 +14,7 @@ from systems import hops
 
 pytest.importorskip("deeptime", exc_type=ImportError)
 
-from cgcnn_md import pipeline
+from cgcnn_md import pipeline, revisit
 from cgcnn_md.analysis.cautions import of_group
 from cgcnn_md.analysis.given import given_states
 from cgcnn_md.analysis.trust import GroupTrust
@@ -169,18 +169,18 @@ def test_states_keep_their_numbers_in_other_files(made: Path, tmp_path: Path) ->
 def test_clustering_anew_keeps_the_states_unless_told(made: Path) -> None:
     before = open_embedding(made).to_xarray().cluster.values
     told = Listener()
-    kept = pipeline.cluster(made, progress=told)
+    kept = revisit.cluster(made, progress=told)
     np.testing.assert_array_equal(kept.to_xarray().cluster.values, before)
     assert "the states of Li that the model was trained with (--states) are taken for clusters" in told.lines
     told = Listener()
-    sought = pipeline.cluster(made, n=3, progress=told)
+    sought = revisit.cluster(made, n=3, progress=told)
     assert len(sought.clusters) == 3
     assert any(line.endswith("are left aside: clusters are sought in their place") for line in told.lines)
     assert "memberships" not in json.dumps(sought.kinetics["groups"]["Li"].get("estimator", ""))
-    back = pipeline.cluster(made, states=True)
+    back = revisit.cluster(made, states=True)
     np.testing.assert_array_equal(back.to_xarray().cluster.values, before)
     with pytest.raises(UsageError, match=r"^clusters 3: the states of the model are as many as they are; leave"):
-        pipeline.cluster(made, n=3, states=True)
+        revisit.cluster(made, n=3, states=True)
 
 
 def test_refuses_states_without_time(tmp_path: Path) -> None:

@@ -16,13 +16,27 @@ from cgcnn_md.cli.export import export
 from cgcnn_md.cli.gates import gates
 from cgcnn_md.cli.info import info
 from cgcnn_md.cli.kinetics import kinetics
+from cgcnn_md.cli.plot import plot
 from cgcnn_md.cli.project import project
+from cgcnn_md.cli.report import report
 from cgcnn_md.cli.train import train
 from cgcnn_md.errors import CgcnnMdError, StorageError, UsageError
 
 __all__ = ["app", "main"]
 
-for _command in (embed, info, train, encode, cluster, kinetics, project, gates, export):  # the order of --help
+for _command in (
+    embed,
+    info,
+    train,
+    encode,
+    cluster,
+    kinetics,
+    project,
+    gates,
+    plot,
+    export,
+    report,
+):  # the order of --help
     app.command()(_command)
 
 

@@ -33,8 +33,8 @@ def cluster(
     quiet: Quiet = False,
 ) -> None:
     """Cluster a stored embedding anew, with its table, figures and report; prints OUT."""
-    from cgcnn_md import pipeline
+    from cgcnn_md import revisit
 
     with reporting(quiet) as progress:
-        pipeline.cluster(out, n=n, group_by=group_by, states=states, progress=progress)
+        revisit.cluster(out, n=n, group_by=group_by, states=states, progress=progress)
     print(out)

@@ -21,9 +21,9 @@ def export(
 
     Needs the input files where they were, unchanged.
     """
-    from cgcnn_md import pipeline
+    from cgcnn_md import revisit
 
     with reporting(quiet) as progress:
-        written = pipeline.export(out, to=to, step=step, progress=progress)
+        written = revisit.export(out, to=to, step=step, progress=progress)
     for path in written:
         print(path)

@@ -11,8 +11,8 @@ def gates(out: Result, quiet: Quiet = False) -> None:
 
     Needs the input files where they were, unchanged.
     """
-    from cgcnn_md import pipeline
+    from cgcnn_md import revisit
 
     with reporting(quiet) as progress:
-        pipeline.gates(out, progress=progress)
+        revisit.gates(out, progress=progress)
     print(out)

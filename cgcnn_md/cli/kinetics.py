@@ -8,8 +8,8 @@ from cgcnn_md.cli._options import Quiet, Result
 
 def kinetics(out: Result, quiet: Quiet = False) -> None:
     """Find rates between the clusters of a stored embedding, with tables, figures and report; prints OUT."""
-    from cgcnn_md import pipeline
+    from cgcnn_md import revisit
 
     with reporting(quiet) as progress:
-        pipeline.kinetics(out, progress=progress)
+        revisit.kinetics(out, progress=progress)
     print(out)

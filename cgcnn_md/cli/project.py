@@ -21,8 +21,8 @@ def project(
     quiet: Quiet = False,
 ) -> None:
     """Make the 2-D map of a stored embedding anew; prints OUT."""
-    from cgcnn_md import pipeline
+    from cgcnn_md import revisit
 
     with reporting(quiet) as progress:
-        pipeline.project(out, points=points, seed=seed, progress=progress)
+        revisit.project(out, points=points, seed=seed, progress=progress)
     print(out)
