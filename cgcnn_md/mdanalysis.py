@@ -45,12 +45,6 @@ class EmbeddingAnalysis(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         If the model never saw a species of the Universe.
     BadFrameError
         On `run`, at a frame that cannot be used.
-
-    Examples
-    --------
-    >>> analysis = EmbeddingAnalysis(universe.select_atoms("element Li"), "OUT").run(step=10)  # doctest: +SKIP
-    >>> analysis.results.embedding.shape  # doctest: +SKIP
-    (50, 20, 4)
     """
 
     def __init__(
