@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import ortho_group
+from sklearn.metrics import balanced_accuracy_score
 
+from cgcnn_md.analysis.cautions import of_group
 from cgcnn_md.analysis.cluster import find_clusters
 from cgcnn_md.analysis.parting import across
 from cgcnn_md.analysis.processes import diagonalise, find_processes, lags_around
+from cgcnn_md.analysis.trust import GroupTrust
+from cgcnn_md.analysis.valley import NEAR, PASS
 
 Series = NDArray[np.float64]
 
@@ -38,7 +42,9 @@ def test_diagonalises_as_pyriemann_does(noise: float) -> None:
 N = 16
 
 
-def made(n_atoms: int, n_frames: int, rng: np.random.Generator) -> tuple[Series, NDArray[np.bool_]]:
+def made(
+    n_atoms: int, n_frames: int, rng: np.random.Generator, width: float = 0.35
+) -> tuple[Series, NDArray[np.bool_]]:
     """Make a jump between two states, and fifteen continua, most of them as slow over four frames but not over one.
 
     Gives coordinates in which all are mixed, shape (n_frames, n_atoms, N), and the state.
@@ -54,7 +60,7 @@ def made(n_atoms: int, n_frames: int, rng: np.random.Generator) -> tuple[Series,
     for t in range(n_frames):
         both = keeps[:, None] * both + np.sqrt(1 - keeps**2)[:, None] * rng.normal(size=both.shape)
         rest[t] = share[0] * both[0] + share[1] * both[1]
-    jumps = (state - 0.2) / 0.4 + rng.normal(size=state.shape) * 0.35
+    jumps = (state - 0.2) / 0.4 + rng.normal(size=state.shape) * width
     return np.concatenate([jumps[..., None], rest], axis=2) @ ortho_group.rvs(N, random_state=1), state
 
 
@@ -79,6 +85,23 @@ def test_finds_the_two_states_that_continua_hide() -> None:
     assert found.evidence.stability is not None
     assert found.evidence.stability > 0.95
     assert (found.membership(points).argmax(axis=1) == truth).mean() > 0.99
+
+
+def test_one_environment_by_little_is_said_and_can_be_parted() -> None:
+    series, state = made(8, 4000, np.random.default_rng(5), width=0.53)
+    points, when, keeps = series.reshape(-1, N), np.repeat(np.arange(4000), 8), np.full(N, 0.7)
+
+    def at_lag(lag: int) -> tuple[Series, Series]:
+        return series[:-lag].reshape(-1, N), series[lag:].reshape(-1, N)
+
+    found = find_clusters(points, keeps, when, pairs=at_lag(4), lag=4, at_lag=at_lag)
+    assert found.n_clusters == 1
+    assert PASS < found.evidence.near <= NEAR
+    row = GroupTrust("Li", N, 1.0, None, None, None, None, None, None)
+    (caution,) = of_group(found.evidence, row)
+    assert f"one environment by little ({found.evidence.near:.3f} of the density is left" in caution.words
+    two = find_clusters(points, keeps, when, pairs=at_lag(4), lag=4, at_lag=at_lag, n_clusters=2)
+    assert balanced_accuracy_score(state.ravel(), two.fitted.labels_ == 1) > 0.9
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -14,6 +14,7 @@ from cgcnn_md.analysis.cluster import Evidence
 from cgcnn_md.analysis.drift import drifts, gaps
 from cgcnn_md.analysis.nulls import SURROGATES
 from cgcnn_md.analysis.surrogates import Shuffles
+from cgcnn_md.analysis.valley import PASS
 from cgcnn_md.frame import Ints
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
     if lost >= (0.0 if evidence.n_coordinates else _LOST):
         scores = f"{untrained:.3g} before, {trained:.3g} after"
         yield Caution(0.9, f"{name}: training did not raise the kinetic variance kept on unseen time ({scores})")
+    if evidence.n_clusters == 1 and evidence.near:
+        left = f"{evidence.near:.3f} of the density is left in the valley of a parting in two, {PASS:.3f} is the most"
+        yield Caution(0.7, f"{name}: one environment by little ({left}): cluster OUT -n 2 shows it")
     here, there = row.slowest or (0.0, 0.0)
     if here > _SLOW and there < _SEEN * here:
         words = f"autocorrelation {here:.2f}, {there:.2f} on unseen time): it happens once in the run, or atoms are few"

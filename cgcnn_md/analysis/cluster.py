@@ -50,6 +50,8 @@ class Evidence:
         Of states that were trained: autocorrelation over one lag of each exchange between them, on held-out time.
     starts
         Of states that were trained: held-out score of every start.
+    near
+        Of one environment, density left in the valley of a parting in two that is nearly deep enough; 0 for none.
     """
 
     n_clusters: int
@@ -62,6 +64,7 @@ class Evidence:
     surrogates: int | None = None
     exchanges: tuple[float, ...] = ()
     starts: tuple[float, ...] = ()
+    near: float = 0.0
 
 
 @dataclass(eq=False)
@@ -168,7 +171,7 @@ def find_clusters(
         pairs = pairs[0][:, columns], pairs[1][:, columns]
     other = None if at_lag is None else partial(_of_columns, at_lag, columns)
     halves = halve(when, where)
-    fitted, stability, seen = _believed(chosen, halves, pairs, lag, other, n_clusters, seed)
+    fitted, stability, seen, near = _believed(chosen, halves, pairs, lag, other, n_clusters, seed)
     found = fitted.n_clusters_
     gain = _bic_gain(chosen, fitted)
     told = "halves " + " and ".join(f"of the {way}" for way in halves)
@@ -179,7 +182,7 @@ def find_clusters(
             else f"no parting by density valleys (up to {seen} groups) is deep, is found again on {told} and "
             "outlives a lag"
         )  # fmt: skip
-        return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why))
+        return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why, near=near))
     again = f"too few points to try {told}" if stability is None else f"found again on {told} (ARI {stability:.2f})"
     why = f"{found} environments in {_coordinates(len(columns))}, {again}"
     stays = float(staying(fitted, pairs).min()) if pairs is not None else None
@@ -199,8 +202,14 @@ def _of_columns(at_lag: AtLag, columns: Ints, lag: int) -> tuple[Floats, Floats]
 def _believed(
     points: Floats, ways: Halves, pairs: tuple[Floats, Floats] | None, lag: int, at_lag: AtLag | None,
     n_clusters: int | None, seed: int,
-) -> tuple[ValleyClusters, float | None, int]:  # fmt: skip
-    """Find clusters that last and are found again on halves; give them, their stability, and how many valleys part."""
+) -> tuple[ValleyClusters, float | None, int, float]:  # fmt: skip
+    """Find clusters that last and are found again on halves.
+
+    Returns
+    -------
+    fitted, stability, seen, near
+        The clusters, their stability, how many valleys part at all, and as in `Evidence`.
+    """
     whole = ValleyClusters(n_clusters=n_clusters or 1, seed=seed).fit(points)
     seen = whole.n_clusters_
     again = Again.of(points, ways, seen, seed) if seen > 1 else None
@@ -216,14 +225,19 @@ def _believed(
         deep = n_clusters is not None or whole.valley_ <= PASS
         whole = _fewer(whole, pairs if deep else None, weak)
     stability = 1.0 if whole.n_clusters_ == 1 else again.stability(whole) if again else None
+    near = 0.0
     two = max(whole.n_clusters_, n_clusters or 2) == 2 and points.shape[1] > 1
     if two and pairs is not None and at_lag is not None:
         process = by_process(points, ways, pairs, lag, at_lag)
+        if process is not None and process[0].valley_ > PASS and n_clusters is None:
+            near, process = process[0].valley_, None
         chance = stability is not None and stability < STABLE  # two were asked for, and halves find others
         if process is not None and (whole.n_clusters_ == 1 or chance or other_and_deeper(process[0], whole)):
             whole, stability = process
     parted = None if n_clusters is not None else in_two(points, ways, pairs, lag, whole)
-    return (whole, stability, seen) if parted is None else (parted[0], min(parted[1], stability or 1.0), seen)
+    if parted is not None:
+        whole, stability = parted[0], min(parted[1], stability or 1.0)
+    return whole, stability, seen, near
 
 
 def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from cgcnn_md.analysis.halves import STABLE, Halves, either
 from cgcnn_md.analysis.membership import AtLag
 from cgcnn_md.analysis.processes import find_processes, lags_around
-from cgcnn_md.analysis.valley import PASS, Valley
+from cgcnn_md.analysis.valley import NEAR, PASS, Valley
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats
 
@@ -56,6 +56,8 @@ def by_process(
 ) -> tuple[ValleyClusters, float] | None:
     """Part all points by the slowest process along which there is a high barrier; give the stability of that.
 
+    Where there is none, by the slowest whose barrier is nearly high enough (`NEAR`).
+
     Among many coordinates, of continua as slow as itself, a process with two states is a mixture of them, and no
     valley is seen between groups. So its direction, where there is a valley along it at all, is turned to where that
     is deepest, from itself on and from the direction in which atoms move that cross from one state to the other.
@@ -65,7 +67,7 @@ def by_process(
     enough = [ends for ends in drawn if ends is not None and len(ends[0]) >= FEWEST]
     processes = find_processes(enough) if enough else np.zeros((points.shape[1], 0))
     apart, now, later = (each @ processes for each in (points, *pairs))
-    least = _SMALL * len(points)
+    least, almost = _SMALL * len(points), None
     for unit in np.eye(processes.shape[1]):
         if _two_along(points, processes @ unit).ratio > _HALF:
             continue
@@ -74,12 +76,15 @@ def by_process(
         large = least <= crossed.beyond(points).sum() <= len(points) - least
         deepest = crossed if large and crossed.ratio < own.ratio else own
         found = _two_again(points, halves, deepest.axis, least, turned=True)
-        if found is None or found[0].ratio > PASS:
+        if found is None or found[0].ratio > NEAR or (almost is not None and found[0].ratio > PASS):
             continue
         parted = one.parted(0, found[0], points)
-        if outlasting(parted, pairs, lag).all():
+        if not outlasting(parted, pairs, lag).all():
+            continue
+        if found[0].ratio <= PASS:
             return parted, found[1]
-    return None
+        almost = parted, found[1]
+    return almost
 
 
 def across(points: Floats, now: Floats, later: Floats, axis: Floats) -> Floats:

@@ -11,6 +11,8 @@ from cgcnn_md.frame import Floats
 
 PASS = 0.22
 """Density left in a valley over a barrier of 1.5 kT, exp(-1.5), above which it parts no clusters."""
+NEAR = 0.3
+"""Density left in a valley that parts no clusters but nearly does: another start of training may well find them."""
 
 _GRID = 200
 _BANDWIDTH = 0.3  # of the narrower group's standard deviation
