@@ -138,8 +138,7 @@ def analyse(
     _write(clusters, folder.path / CLUSTERS)
     moved = _mobility(folder, pairs, found.n_clusters, config.train.seed)
     moves = {} if moved is None else {k: moved.words(k) for k in range(found.n_clusters)}
-    for old in [EFFECTIVE, *(f"figures/{name}.{form}" for name in _CAPTIONS for form in ("pdf", "svg"))]:
-        (folder.path / old).unlink(missing_ok=True)  # of older clusters
+    _forget_older(folder, tell)
     bonded = bonded_words(stores, found.numbers, by="found")
     sentences = _summary(found, clusters, header, means, distance, moves, bonded)
     kept = _kept(found)
@@ -156,10 +155,16 @@ def analyse(
     )
     for sentence in sentences:
         tell.say(sentence)
-    if (folder.path / "export").is_dir():
-        tell.say("what lies in export is of older clusters: export again")
     write_kinetics(folder, tell)
     redraw_map(folder, config.store.map_points, config.train.seed, tell)
+
+
+def _forget_older(folder: OutFolder, tell: Progress) -> None:
+    """Take away what was made on request of older clusters, and say what of it stays."""
+    for old in [EFFECTIVE, *(f"figures/{name}.{form}" for name in _CAPTIONS for form in ("pdf", "svg"))]:
+        (folder.path / old).unlink(missing_ok=True)
+    if (folder.path / "export").is_dir():
+        tell.say("what lies in export is of older clusters: export again")
 
 
 def _meaning(

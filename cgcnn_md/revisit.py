@@ -205,10 +205,11 @@ def export(
         raise UsageError(msg)
     folder = OutFolder.reopen(out)
     tell, place, written = progress or Silent(), folder.path / "export", []
+    colour_of = colours(folder.result().clusters)
     n_slow = 0 if folder.config.store.features == "hidden" else _SLOW_SHOWN
     with _input_again(folder) as readers:
         for reader, store in zip(readers, folder.stores(), strict=True):
-            scene = Scene(reader.name, reader, store, colours(folder.result().clusters), step, n_slow)
+            scene = Scene(reader, store, colour_of, step, n_slow)
             try:
                 place.mkdir(exist_ok=True)
                 written.append(WRITERS[to](scene, place))

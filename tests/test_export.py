@@ -113,7 +113,7 @@ def test_pymol_gets_clusters_as_b_factors_of_every_state(out: Path) -> None:
 def test_atoms_of_a_group_have_its_cluster(tmp_path: Path) -> None:
     out = embedded(tmp_path, level="residue", select="name OW or name HW1")
     with OutFolder.reopen(out).sources()[0] as reader:
-        scene = Scene("water", reader, Store.open(out / "embedding.zarr"), {})
+        scene = Scene(reader, Store.open(out / "embedding.zarr"), {})
         shots = list(scene.shots())
     rows = labels_of(out)
     assert rows.shape == (12, N_WATERS)

@@ -13,6 +13,7 @@ from cgcnn_md.analysis.census import Census
 from cgcnn_md.analysis.cluster import Evidence
 from cgcnn_md.analysis.drift import drifts, gaps
 from cgcnn_md.analysis.nulls import SURROGATES
+from cgcnn_md.analysis.sentences import listed
 from cgcnn_md.analysis.surrogates import Shuffles
 from cgcnn_md.analysis.valley import PASS
 from cgcnn_md.frame import Ints
@@ -101,11 +102,11 @@ def of_coordinates(name: str, columns: Ints, shuffles: Shuffles, n_clusters: int
     if box:
         belong = "belongs" if len(box) == 1 else "belong"
         words = f"{belong} to the box, not the atom: other atoms of it have the same, and no timescale follows"
-        yield Caution(0.5, f"{name}: {_listed('coordinate', box)} {words}")
+        yield Caution(0.5, f"{name}: {_numbered('coordinate', box)} {words}")
     if frozen:
         like = "as a label would be" if n_clusters > 1 else "so atoms differ lastingly, but no gap parts them"
         words = f"{'is' if len(frozen) == 1 else 'are'} frozen for the whole run, {like}"
-        yield Caution(0.45, f"{name}: {_listed('coordinate', frozen)} {words}")
+        yield Caution(0.45, f"{name}: {_numbered('coordinate', frozen)} {words}")
 
 
 def of_exchange(name: str, clusters: Ints, transitions: Ints) -> Iterator[Caution]:
@@ -169,10 +170,10 @@ def of_run(counts: Sequence[Census], starts: Sequence[float]) -> Iterator[Cautio
         yield Caution(0.3, f"starts of training reached held-out scores {scores}: try another seed")
 
 
-def _listed(what: str, numbers: Sequence[int]) -> str:
+def _numbered(what: str, numbers: Sequence[int]) -> str:
     """Write numbers that rise: 'coordinate 0', 'coordinates 0, 1 and 4', 'coordinates 0 to 3 and 7'."""
     after = [i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1]
-    rows = [numbers[i:j] for i, j in pairwise([0, *after, len(numbers)])]
-    each = [word for row in rows for word in ([f"{row[0]} to {row[-1]}"] if len(row) > 2 else map(str, row))]
-    plural = "s" if len(numbers) > 1 else ""
-    return f"{what}{plural} {' and '.join(filter(None, [', '.join(each[:-1]), each[-1]]))}"
+    words: list[str] = []
+    for i, j in pairwise([0, *after, len(numbers)]):
+        words += [f"{numbers[i]} to {numbers[j - 1]}"] if j - i > 2 else map(str, numbers[i:j])
+    return f"{what}{'s' * (len(numbers) > 1)} {listed(words)}"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.sentences import listed
 from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
 
@@ -274,4 +275,4 @@ def _bonded(key: str) -> str:
     """Write bonded elements with their numbers, "C, 2 H and O"; "others" where they are not known."""
     counts = Counter(key[1:-1].split(",")) if key.startswith("(") else {"others": 1}
     items = [f"{n} {element}" if n > 1 else element for element, n in sorted(counts.items())]
-    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0]
+    return listed(items)

@@ -8,6 +8,7 @@ import numpy as np
 
 from cgcnn_md.analysis.kinetics import GroupKinetics
 from cgcnn_md.analysis.kinetics_model import Markov
+from cgcnn_md.analysis.sentences import listed
 from cgcnn_md.frame import Floats
 
 _FEW_FRAMES = 3.0  # a stay of so few frames cannot be told from an attempt
@@ -150,7 +151,7 @@ def _without(group: GroupKinetics, clock: Clock) -> str:
 def _slowest(group: GroupKinetics, model: Markov, clock: Clock) -> str:
     """Say how fast the slowest exchange is."""
     names = [str(group.clusters[s]) for s in model.states]
-    between = f"clusters {', '.join(names[:-1])} and {names[-1]}"
+    between = f"clusters {listed(names)}"
     time = model.relaxation
     text = f"exchange between {between} relaxes in {clock(time.value[0])}{clock.between(time.low[0], time.high[0])}"
     return f"{text}, lag {clock(model.lag)}"

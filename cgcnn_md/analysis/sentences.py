@@ -101,7 +101,7 @@ def _bound_by(
     if row["cluster"] in told:
         text += f"; {told[row['cluster']]}"
     elif held_by:
-        text += "; bonded to " + _listed(held_by)
+        text += "; bonded to " + listed(held_by)
     near = _of_role(means, "neighbour", ids)
     far = {name: distance[row["species"], name] for name in near.columns}
     own = near.loc[row["cluster"]]
@@ -109,13 +109,13 @@ def _bound_by(
     some = [f"{own[name]:.1f} {name} at {far[name]:.2f} Å" for name in shown if own[name] >= _NONE]
     none = [f"no {name}" for name in shown if own[name] < _NONE and near[name].max() >= _SOME]
     if some or none:
-        text += "; surrounded by " + _listed([*some, *none])
+        text += "; surrounded by " + listed([*some, *none])
     held = _of_role(means, "molecule", ids)
     # not where every neighbour is of a molecule of its own, as in water
     together = (held.sum(axis=1) < near.max(axis=1) - _NONE).any()
     inside = [f"{mean:.1f} {name}" for name, mean in held.loc[row["cluster"]].items() if mean >= _NONE]
     inside = [some.removesuffix(" molecule") for some in inside]  # of any kind, where these are too many
-    return text + (f", of {_listed(inside)} molecules" if inside and together else "")
+    return text + (f", of {listed(inside)} molecules" if inside and together else "")
 
 
 def _of_role(means: pd.DataFrame, role: str, ids: Iterable[int]) -> pd.DataFrame:
@@ -149,7 +149,7 @@ def _apart(means: pd.DataFrame) -> str:
         named.append(best)
         alike -= best.parts
         numbers.remove(best)
-    return "told apart by " + _listed(number.text for number in named)
+    return "told apart by " + listed(number.text for number in named)
 
 
 def _numbers(means: pd.DataFrame) -> list[_Number]:
@@ -183,7 +183,7 @@ def _against(quantity: Quantity, rows: pd.DataFrame) -> str:
     return (" against ".join(numbers) if len(numbers) == 2 else ", ".join(numbers)) + unit
 
 
-def _listed(items: Iterable[str]) -> str:
-    """Join with commas and an "and"."""
+def listed(items: Iterable[str]) -> str:
+    """Join words with commas, the last with an "and"; one at least."""
     *first, last = items
     return f"{', '.join(first)} and {last}" if first else last

@@ -24,19 +24,9 @@ from cgcnn_md.errors import CgcnnMdError, StorageError, UsageError
 
 __all__ = ["app", "main"]
 
-for _command in (
-    embed,
-    info,
-    train,
-    encode,
-    cluster,
-    kinetics,
-    project,
-    gates,
-    plot,
-    export,
-    report,
-):  # the order of --help
+_IN_ORDER = (embed, info, train, encode, cluster, kinetics, project, gates, plot, export, report)
+
+for _command in _IN_ORDER:
     app.command()(_command)
 
 

@@ -45,8 +45,6 @@ class Scene:
 
     Parameters
     ----------
-    name
-        What its files are called.
     reader, store
         Its frames, and what was found.
     colours
@@ -57,12 +55,16 @@ class Scene:
         Slow coordinates that are shown.
     """
 
-    name: str
     reader: Reader
     store: Store
     colours: Mapping[int, tuple[float, float, float]]
     step: int = 1
     n_slow: int = 3
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return self.reader.name
 
     @property
     def n_atoms(self) -> int:

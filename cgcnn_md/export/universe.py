@@ -10,6 +10,7 @@ import numpy as np
 from cgcnn_md.errors import UsageError
 from cgcnn_md.export.scene import Scene
 from cgcnn_md.frame import Frame
+from cgcnn_md.readers.source import along_x
 
 _MOST = 9999.0  # Å, beyond which a PDB file has no room
 _ROOM = 4  # letters for a name
@@ -48,12 +49,9 @@ def place(universe: Any, frame: Frame) -> None:
     UsageError
         If a coordinate is beyond what a PDB file holds.
     """
-    from MDAnalysis.lib.mdamath import triclinic_box, triclinic_vectors
-
     positions, box = frame.positions, None
     if frame.pbc.all():
-        box = triclinic_box(*frame.cell)
-        positions = np.linalg.solve(frame.cell.T, positions.T).T @ triclinic_vectors(box)
+        positions, box = along_x(positions, frame.cell)
     if np.abs(positions).max(initial=0.0) > _MOST:
         msg = f"frame {frame.number}: an atom is beyond {_MOST:g} Å, where a PDB file has no room; export --to ovito"
         raise UsageError(msg)

@@ -139,13 +139,20 @@ def meets_itself(frame: Frame) -> str | None:
     fractions[fractions > 1 + 1e-6] %= 1.0
     places = fractions @ frame.cell
     heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
-    within = float(np.asarray(KDTree(places).query(places, 2)[0])[:, 1].min())
+    depth = fractions * heights
     nearest = {}
     for axis, name in enumerate("xyz"):
-        depth = fractions[:, axis] * heights[axis]
-        low, high = places[depth < _REACH] + frame.cell[axis], places[depth > heights[axis] - _REACH]
-        if len(low) and len(high):
-            nearest[name] = float(np.min(KDTree(low).query(high)[0]))
+        low, high = depth[:, axis] < _REACH, depth[:, axis] > heights[axis] - _REACH
+        if low.any() and high.any():
+            nearest[name] = float(np.min(KDTree(places[low] + frame.cell[axis]).query(places[high])[0]))
+
+    def least(of: Floats) -> float:
+        return float(np.asarray(KDTree(of).query(of, 2)[0])[:, 1].min())
+
+    faces = places[((depth < _REACH) | (depth > heights - _REACH)).any(axis=1)]
+    if min(nearest.values(), default=np.inf) >= _TOO_NEAR * least(faces):
+        return None  # all atoms come no farther from each other than these: a large frame need not be searched
+    within = least(places)
     met = {name: distance for name, distance in nearest.items() if distance < _TOO_NEAR * within}
     if not met:
         return None

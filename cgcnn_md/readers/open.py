@@ -14,9 +14,10 @@ from cgcnn_md.config import ATOM, ReadConfig
 from cgcnn_md.errors import BadFrameError, CgcnnMdError, InputError, UsageError
 from cgcnn_md.readers import grouping, groups, identity, molecules, roles, selection, species, timeline, topology
 from cgcnn_md.readers.base import Reader
-from cgcnn_md.readers.checks import meets_itself, periodic_directions
+from cgcnn_md.readers.checks import box_kind, meets_itself, periodic_directions
 from cgcnn_md.readers.decoders import MemoryDecoder, WorkerDecoder
 from cgcnn_md.readers.prefetch import FrameWorker
+from cgcnn_md.readers.source import along_x
 from cgcnn_md.readers.third_party import third_party
 
 Path = str | os.PathLike[str]
@@ -240,10 +241,11 @@ def _assemble(
         # Truncation shows in the last frame of a run: better now than after an hour of training.
         for position in np.flatnonzero(np.diff(reader.runs, append=-1)):
             reader[int(position)]
-    if reader.box_kind == "none":
+    first = reader.first()
+    if first is not None and box_kind(first) == "none":
         reader.notes.append("there is no box: the system is taken as not periodic")
-    elif config.pbc is None and (first := reader.first()) is not None:
-        reader.notes.extend(filter(None, [meets_itself(first)]))
+    elif first is not None and config.pbc is None and (asked := meets_itself(first)):
+        reader.notes.append(asked)
     return reader
 
 
@@ -261,11 +263,7 @@ def _place(atoms: topology.Topology, decoder: WorkerDecoder | MemoryDecoder, per
     if isinstance(frame, BadFrameError):
         raise frame
     with third_party([]):
-        from MDAnalysis.lib.mdamath import triclinic_box, triclinic_vectors
-
         positions, box = frame.positions, None
         if (frame.pbc & periodic).all():
-            # MDAnalysis wants the first vector along x: turn atoms and box alike
-            box = triclinic_box(*frame.cell)
-            positions = np.linalg.solve(frame.cell.T, positions.T).T @ triclinic_vectors(box)
+            positions, box = along_x(positions, frame.cell)
         atoms.universe.load_new(positions[None].astype(np.float32), order="fac", dimensions=box)

@@ -100,3 +100,24 @@ def cell_of_dimensions(dimensions: Any) -> tuple[Floats, NDArray[np.bool_]]:
         lengths[2] * np.sqrt(max(1.0 - cos_b**2 - across**2, 0.0)),
     )
     return cell, pbc
+
+
+def along_x(positions: NDArray[Any], cell: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Turn atoms and box so that the first vector is along x, as MDAnalysis' lengths and angles have it.
+
+    Parameters
+    ----------
+    positions
+        Coordinates in Å, shape (atoms, 3).
+    cell
+        Row vectors in Å, all of them periodic.
+
+    Returns
+    -------
+    positions, dimensions
+        Turned coordinates, and lengths (Å) and angles (degrees) of the box.
+    """
+    from MDAnalysis.lib.mdamath import triclinic_box, triclinic_vectors
+
+    box = triclinic_box(*cell)
+    return np.linalg.solve(cell.T, positions.T).T @ triclinic_vectors(box), box

@@ -118,11 +118,15 @@ def choose_cut(model: Model, draw: Callable[..., PairSampler]) -> tuple[Cut, Mom
     sampler = draw(cut=Cut())
     usual = Moments.of(model, sampler, UNTRAINED_NODES)
     best, most, moments = Cut(), _shared(usual.slowest(), sampler.atoms_of), usual
+    tried = [[], sampler.held_out]
     for cut in FINER if most < _SAME else ():
         sampler = draw(cut=cut)
+        if sampler.held_out in tried:  # a run may be too short for so many stretches
+            continue
+        tried.append(sampler.held_out)
         found = Moments.of(model, sampler, UNTRAINED_NODES)
         shared = _shared(found.slowest(), sampler.atoms_of)
-        if sampler.held_out and shared > most:
+        if shared > most:
             best, most, moments = cut, shared, found
         if most >= _ALIKE:
             break
