@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, homogeneity_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cgcnn_md.analysis.cluster import find_clusters
+from cgcnn_md.analysis.halves import PLACES
 from cgcnn_md.analysis.nulls import try_surrogates
 from cgcnn_md.analysis.valley import Valley
-from cgcnn_md.analysis.valley_clusters import ValleyClusters
+from cgcnn_md.analysis.valley_clusters import ValleyClusters, nearness
 
 
 @parametrize_with_checks([ValleyClusters()])
@@ -207,3 +208,63 @@ def test_a_small_part_needs_the_deep_valley(share: float) -> None:
     points = np.where(rng.random(n) < share, 1.45, -1.45)[:, None] + 0.7 * rng.normal(size=(n, 1))
     found = find_clusters(points, np.full(1, 0.9), np.arange(n), where=np.arange(n) % 200, pairs=(points, points))
     assert found.n_clusters == 1 + (share > 0.25)
+
+
+def walk(steps: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give states that many atoms are in now, and one lag later, by probabilities of every state to become another."""
+    rng = np.random.default_rng(seed)
+    share = np.linalg.matrix_power(steps, 1000)[0]
+    now = rng.choice(len(steps), n, p=share)
+    return now, (steps.cumsum(axis=1)[now] < rng.random(n)[:, None]).sum(axis=1)
+
+
+def test_so_many_clusters_as_asked_are_those_that_last() -> None:
+    """Two states with half a peak between them, and far from them two that are one, for atoms change at once."""
+    steps = np.array([
+        [0.980, 0.018, 0.001, 0.001], [0.080, 0.918, 0.001, 0.001], [0.010, 0.010, 0.490, 0.490],
+        [0.010, 0.010, 0.490, 0.490],
+    ])  # fmt: skip
+    state, after = walk(steps, 20_000, 0)
+    rng = np.random.default_rng(1)
+    places = np.array([[0.0, 0.0], [3.2, 0.0], [-4.0, 30.0], [4.0, 30.0]])
+    points, later = (places[s] + rng.normal(size=(len(s), 2)) for s in (state, after))
+    found = find_clusters(points, np.full(2, 0.9), np.arange(20_000), pairs=(points, later), n_clusters=3)
+    assert found.n_clusters == 3
+    labels = found.fitted.predict(points)
+    assert adjusted_rand_score(state > 1, labels == 2) > 0.99
+    assert adjusted_rand_score(state[state < 2], labels[state < 2]) > 0.5  # what half a peak leaves to tell
+
+
+def test_as_many_as_are_found_are_those_found_and_fewer_are_these_merged() -> None:
+    rng = np.random.default_rng(0)
+    state = rng.choice(3, 20_000, p=[0.5, 0.3, 0.2])
+    points, later = (np.array([0.0, 6.0, 12.0])[state][:, None] + rng.normal(size=(20_000, 1)) for _ in range(2))
+    keeps, when = np.full(1, 0.9), np.arange(20_000)
+    found, same, two, five = (
+        find_clusters(points, keeps, when, pairs=(points, later), n_clusters=n) for n in (None, 3, 2, 5)
+    )
+    assert found.n_clusters == 3
+    np.testing.assert_array_equal(found.predict(points), same.predict(points))
+    assert homogeneity_score(two.fitted.labels_, found.fitted.labels_) == pytest.approx(1.0)
+    assert two.n_clusters == 2
+    assert five.n_clusters == 5
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_of_clusters_that_nothing_joins_those_of_one_system_are_merged(timed: bool) -> None:
+    """Sites of two crystals: all as far from each other as from those of the other crystal."""
+    rng = np.random.default_rng(0)
+    site = rng.choice(4, 8_000, p=[0.4, 0.1, 0.3, 0.2])
+    crystal, points = site // 2, 20.0 * np.eye(4)[site] + rng.normal(size=(8_000, 4))
+    found = find_clusters(
+        points, np.full(4, 0.99), np.arange(8_000), where=rng.integers(0, 200, 8_000) + PLACES * crystal,
+        pairs=(points, points) if timed else None, n_clusters=2,
+    )  # fmt: skip
+    assert adjusted_rand_score(crystal, found.predict(points)) > 0.99
+
+
+def test_a_valley_that_holds_points_tells_more_than_the_system() -> None:
+    a, b, c = np.array([9, 0]), np.array([0, 5]), np.array([3, 1])
+    assert nearness(0.06, a, b) > nearness(0.05, a, a) > nearness(0.05, a, c) > nearness(0.05, a, b)
+    assert nearness(0.05, a, c) == pytest.approx(0.75, abs=1e-4)
+    assert nearness(0.3, a, b) > nearness(0.2, a, a)

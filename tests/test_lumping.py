@@ -42,6 +42,6 @@ def test_short_lived_and_rare_goes_before_long_lived_and_rare() -> None:
     assert 2 in cheapest_merge(counts, deep, np.arange(4) == 2)
 
 
-def test_of_states_that_last_for_ever_the_shallowest_valley_goes() -> None:
-    valleys = np.array([[0, 0.01, 0.02], [0, 0, 0.15], [0, 0, 0]])
-    assert cheapest_merge(np.diag([5.0, 3.0, 900.0]), valleys, np.ones(3, dtype=bool)) == (1, 2)
+def test_of_states_that_last_for_ever_the_nearest_are_merged() -> None:
+    nearness = np.array([[0, 0.01, 0.02], [0, 0, 0.15], [0, 0, 0]])
+    assert cheapest_merge(np.diag([5.0, 3.0, 900.0]), nearness, np.ones(3, dtype=bool)) == (1, 2)

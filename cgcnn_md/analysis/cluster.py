@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from cgcnn_md.analysis.halves import STABLE, Again, Halves, halve
-from cgcnn_md.analysis.lumping import cheapest_merge, counts_of
+from cgcnn_md.analysis.halves import PLACES, halve
 from cgcnn_md.analysis.membership import AtLag, Membership, sure
-from cgcnn_md.analysis.parting import by_process, in_two, other_and_deeper, outlasting, staying
-from cgcnn_md.analysis.valley import PASS
+from cgcnn_md.analysis.merging import Sample
+from cgcnn_md.analysis.parting import staying
 from cgcnn_md.analysis.valley_clusters import FEWEST, ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.states import SoftStates
@@ -171,8 +170,13 @@ def find_clusters(
         pairs = pairs[0][:, columns], pairs[1][:, columns]
     other = None if at_lag is None else partial(_of_columns, at_lag, columns)
     halves = halve(when, where)
-    fitted, stability, seen, near = _believed(chosen, halves, pairs, lag, other, n_clusters, seed)
-    found = fitted.n_clusters_
+    system = np.zeros(len(chosen), dtype=np.int64) if where is None else np.asarray(where // PLACES)
+    sample = Sample(chosen, system, halves, pairs, lag, other, seed)
+    believed = sample.believed()
+    fitted, stability = believed.fitted, believed.stability
+    if n_clusters is not None:
+        fitted, stability = sample.as_asked(n_clusters, believed)
+    found, seen = fitted.n_clusters_, believed.tree.n_clusters_
     gain = _bic_gain(chosen, fitted)
     told = "halves " + " and ".join(f"of the {way}" for way in halves)
     if found == 1:
@@ -182,6 +186,7 @@ def find_clusters(
             else f"no parting by density valleys (up to {seen} groups) is deep, is found again on {told} and "
             "outlives a lag"
         )  # fmt: skip
+        near = believed.almost[0].valley_ if believed.almost is not None else 0.0
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why, near=near))
     again = f"too few points to try {told}" if stability is None else f"found again on {told} (ARI {stability:.2f})"
     why = f"{found} environments in {_coordinates(len(columns))}, {again}"
@@ -197,60 +202,6 @@ def _of_columns(at_lag: AtLag, columns: Ints, lag: int) -> tuple[Floats, Floats]
     """Give pairs at some lag in the coordinates that count."""
     pairs = at_lag(lag)
     return None if pairs is None else (pairs[0][:, columns], pairs[1][:, columns])
-
-
-def _believed(
-    points: Floats, ways: Halves, pairs: tuple[Floats, Floats] | None, lag: int, at_lag: AtLag | None,
-    n_clusters: int | None, seed: int,
-) -> tuple[ValleyClusters, float | None, int, float]:  # fmt: skip
-    """Find clusters that last and are found again on halves.
-
-    Returns
-    -------
-    fitted, stability, seen, near
-        The clusters, their stability, how many valleys part at all, and as in `Evidence`.
-    """
-    whole = ValleyClusters(n_clusters=n_clusters or 1, seed=seed).fit(points)
-    seen = whole.n_clusters_
-    again = Again.of(points, ways, seen, seed) if seen > 1 else None
-    while whole.n_clusters_ > (n_clusters or 1):
-        weak = np.ones(whole.n_clusters_, dtype=bool)
-        if n_clusters is None and whole.valley_ <= PASS and again is not None:
-            found = again.found(whole)
-            lasts = weak if pairs is None else outlasting(whole, pairs, lag)
-            if again.stability(whole) >= STABLE and found.all() and lasts.all():
-                break
-            if not (found & lasts).all():
-                weak = ~(found & lasts)
-        deep = n_clusters is not None or whole.valley_ <= PASS
-        whole = _fewer(whole, pairs if deep else None, weak)
-    stability = 1.0 if whole.n_clusters_ == 1 else again.stability(whole) if again else None
-    near = 0.0
-    two = max(whole.n_clusters_, n_clusters or 2) == 2 and points.shape[1] > 1
-    if two and pairs is not None and at_lag is not None:
-        process = by_process(points, ways, pairs, lag, at_lag)
-        if process is not None and process[0].valley_ > PASS and n_clusters is None:
-            near, process = process[0].valley_, None
-        chance = stability is not None and stability < STABLE  # two were asked for, and halves find others
-        if process is not None and (whole.n_clusters_ == 1 or chance or other_and_deeper(process[0], whole)):
-            whole, stability = process
-    parted = None if n_clusters is not None else in_two(points, ways, pairs, lag, whole)
-    if parted is not None:
-        whole, stability = parted[0], min(parted[1], stability or 1.0)
-    return whole, stability, seen, near
-
-
-def _fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
-    """Merge the two clusters, one of them weak, that lose the least of the slow motion; without pairs, the nearest.
-
-    Nearest are those with the shallowest valley.
-    """
-    if pairs is None:
-        allowed = np.triu(weak[:, None] | weak, 1)
-        a, b = np.unravel_index(int(np.where(allowed, fitted.ratios_, -1.0).argmax()), allowed.shape)
-        return fitted.merged(int(a), int(b))
-    counts = counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), fitted.n_clusters_)
-    return fitted.merged(*cheapest_merge(counts, fitted.ratios_, weak))
 
 
 def _bic_gain(points: Floats, fitted: ValleyClusters) -> float:

@@ -7,9 +7,28 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.valley_clusters import ValleyClusters
 from cgcnn_md.frame import Floats
 
 _ALIKE = 0.1  # losses of kinetic variance that differ by less: one state that lasts for ever keeps 1
+
+
+def fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
+    """Merge the two clusters, one of them weak, that lose the least of the slow motion; without pairs, the nearest."""
+    if pairs is None:
+        allowed = np.triu(weak[:, None] | weak, 1)
+        a, b = np.unravel_index(int(np.where(allowed, fitted.nearness_, -1.0).argmax()), allowed.shape)
+        return fitted.merged(int(a), int(b))
+    return fitted.merged(*cheapest_merge(_of_pairs(fitted, pairs), fitted.nearness_, weak))
+
+
+def kept(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> float:
+    """Give the kinetic variance that clusters keep, from pairs of points one lag apart."""
+    return kinetic_variance(_of_pairs(fitted, pairs))
+
+
+def _of_pairs(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
+    return counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), fitted.n_clusters_)
 
 
 def counts_of(now: NDArray[np.integer], later: NDArray[np.integer], n_clusters: int) -> Floats:
@@ -36,23 +55,23 @@ def kinetic_variance(counts: NDArray[np.floating]) -> float:
 
 
 def cheapest_merge(
-    counts: NDArray[np.floating], valleys: NDArray[np.floating], weak: NDArray[np.bool_]
+    counts: NDArray[np.floating], nearness: NDArray[np.floating], weak: NDArray[np.bool_]
 ) -> tuple[int, int]:
-    """Choose the two clusters whose merging loses the least kinetic variance, of like losses the shallowest valley.
+    """Choose the two clusters whose merging loses the least kinetic variance, of like losses the two nearest.
 
     Parameters
     ----------
     counts
         Symmetric pair counts, shape (n_clusters, n_clusters).
-    valleys
-        Density in the valley between two clusters over that of the lower peak, shape (n_clusters, n_clusters).
+    nearness
+        How near two clusters are to be taken for one, shape (n_clusters, n_clusters).
     weak
         Clusters one of which is to be merged, shape (n_clusters,).
     """
     pairs = [pair for pair in combinations(range(len(counts)), 2) if weak[list(pair)].any()]
     kept = np.array([kinetic_variance(_merged(counts, a, b)) for a, b in pairs])
     alike = np.flatnonzero(kept >= kept.max() - _ALIKE)
-    return max((pairs[i] for i in alike), key=lambda pair: (valleys[pair], -pair[0], -pair[1]))
+    return max((pairs[i] for i in alike), key=lambda pair: (nearness[pair], -pair[0], -pair[1]))
 
 
 def _merged(counts: NDArray[np.floating], a: int, b: int) -> Floats:

@@ -13,11 +13,12 @@ PASS = 0.22
 """Density left in a valley over a barrier of 1.5 kT, exp(-1.5), above which it parts no clusters."""
 NEAR = 0.3
 """Density left in a valley that parts no clusters but nearly does: another start of training may well find them."""
+EMPTY = 0.05
+"""Density left in a valley, up to which it holds nothing that tells how near two groups are."""
 
 _GRID = 200
 _BANDWIDTH = 0.3  # of the narrower group's standard deviation
-_FLAT = 2.0  # the floor of a valley: density up to so many times its least,
-_EMPTY = 0.05  # or up to this share of the lower peak
+_FLAT = 2.0  # the floor of a valley: density up to so many times its least, or up to `EMPTY` of the lower peak
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,6 @@ class Valley:
         between = density[left : right + 1]
         lower = max(min(density[left], density[right]), 1e-300)
         # a valley may be flat: its middle moves less than its lowest point
-        floor = between <= max(_FLAT * between.min(), _EMPTY * lower)
+        floor = between <= max(_FLAT * between.min(), EMPTY * lower)
         threshold = float(centres[left : right + 1][floor].mean())
         return cls(axis, threshold, float(between.min() / lower))

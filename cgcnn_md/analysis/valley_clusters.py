@@ -12,10 +12,11 @@ from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cgcnn_md.analysis.valley import Valley
+from cgcnn_md.analysis.valley import EMPTY, Valley
 from cgcnn_md.frame import Floats, Ints
 
 FEWEST = 30  # points without which a group is not a group
+_TIE = 1e-3  # weight of an empty valley: it decides where nothing else does
 _ROWS = 4096  # points that are looked at together
 _REFINE = 3  # times that borders are drawn again between the points they part
 
@@ -52,6 +53,8 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Shallowest valley ratio between any parts of two clusters, shape (n_clusters, n_clusters).
     valley_
         Largest of these; 0 for one cluster.
+    nearness_
+        How near two clusters are to be taken for one (`nearness`), shape (n_clusters, n_clusters).
     labels_
         Cluster of every point fitted, the largest first.
     """
@@ -62,22 +65,24 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.depth = depth
         self.seed = seed
 
-    def fit(self, X: NDArray[np.floating], y: None = None) -> Self:  # noqa: ARG002 (scikit-learn asks for it)
-        """Fit to points of shape (n, n_coordinates)."""
+    def fit(self, X: NDArray[np.floating], y: None = None, *, system: Ints | None = None) -> Self:  # noqa: ARG002
+        """Fit to points of shape (n, n_coordinates), each of a system, shape (n,); None for one system."""
         points = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        self.tree_ = tree = MergeTree.of(points, self.n_groups, seed=self.seed, least=self.n_clusters)
+        one = np.zeros(len(points), dtype=np.int64)
+        self.system_ = one if system is None else np.unique(system, return_inverse=True)[1]
+        self.tree_ = tree = MergeTree.of(points, self.system_, self.n_groups, seed=self.seed, least=self.n_clusters)
         return self._draw_borders(points, tree.labels(max(tree.most(self.depth), min(self.n_clusters, tree.n_groups))))
 
     def cut(self, n: int, X: NDArray[np.floating]) -> Self:
         """Give so many clusters of the same groups, with borders of their own; X are the points fitted to."""
-        other: Self = clone(self)
-        other.tree_, other.n_features_in_ = self.tree_, self.n_features_in_
+        other = self._like()
+        other.tree_ = self.tree_
         return other._draw_borders(np.asarray(X, dtype=np.float64), self.tree_.labels(n))
 
     def merged(self, a: int, b: int) -> Self:
         """Give the same clusters with two of them taken together; the borders to all others stay."""
-        other: Self = clone(self)
-        other.borders_, other.n_features_in_ = self.borders_, self.n_features_in_
+        other = self._like()
+        other.borders_ = self.borders_
         into = np.arange(self.n_clusters_)
         into[b] = a
         size = np.bincount(into[self.labels_], minlength=self.n_clusters_)
@@ -90,10 +95,10 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
         Every part of the cluster gets a twin, on the other side of the valley.
         """
-        other: Self = clone(self)
+        other = self._like()
         n, own = len(self.cluster_of_), np.flatnonzero(self.cluster_of_ == cluster)
         like = np.concatenate([np.arange(n), own])  # of a twin, the part that it came from
-        other.borders_, other.n_features_in_ = {}, points.shape[1]
+        other.borders_ = {}
         for a, b in combinations(range(len(like)), 2):
             of, to = int(like[a]), int(like[b])
             if of == to:
@@ -107,6 +112,12 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         labels = cluster_of[other._part(points, len(like))]
         rank = _ranks(np.bincount(labels, minlength=self.n_clusters_ + 1))
         return other._number(rank[labels], rank[cluster_of])
+
+    def _like(self) -> Self:
+        """Give another to be fitted to the same points."""
+        other: Self = clone(self)
+        other.system_, other.n_features_in_ = self.system_, self.n_features_in_
+        return other
 
     def _draw_borders(self, points: Floats, labels: Ints) -> Self:
         """Draw the borders of clusters, given which one each point is near."""
@@ -132,6 +143,11 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             if a != b:
                 self.ratios_[a, b] = max(self.ratios_[a, b], valley.ratio)
         self.valley_ = float(self.ratios_.max())
+        held = np.zeros((self.n_clusters_, int(self.system_.max()) + 1))
+        np.add.at(held, (labels, self.system_), 1)
+        self.nearness_ = np.zeros_like(self.ratios_)
+        for a, b in combinations(range(self.n_clusters_), 2):
+            self.nearness_[a, b] = nearness(self.ratios_[a, b], held[a], held[b])
         return self
 
     def _part(self, points: Floats, n_parts: int) -> Ints:
@@ -154,6 +170,24 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         part = self._part(validate_data(self, X, dtype=np.float64, reset=False), len(self.cluster_of_))
         cluster: Ints = self.cluster_of_[part]
         return cluster
+
+
+def nearness(valley: float, a: NDArray[np.number], b: NDArray[np.number]) -> float:
+    """Tell how near two groups are to be taken for one: by the valley between them, or, if it is empty, by systems.
+
+    An empty valley says that the groups are apart, and not how far: the sites of one crystal are as far from each other
+    in a map of slow motion as from all other crystals. They are of one system, and those others are not.
+
+    Parameters
+    ----------
+    valley
+        Density in the valley between them over that of the lower peak.
+    a, b
+        Points of either group in every system, each of shape (n_systems,).
+    """
+    if valley > EMPTY:
+        return 1.0 + valley
+    return float(np.minimum(a / max(a.sum(), 1), b / max(b.sum(), 1)).sum()) + _TIE * valley
 
 
 @dataclass(eq=False)
@@ -180,8 +214,8 @@ class MergeTree:
         return len(self.merges) + 1
 
     @classmethod
-    def of(cls, points: Floats, n_groups: int, *, seed: int, least: int = 1) -> MergeTree:
-        """Cut points of shape (n, n_coordinates) into about `n_groups` and find the order of merging.
+    def of(cls, points: Floats, system: Ints, n_groups: int, *, seed: int, least: int = 1) -> MergeTree:
+        """Cut points of shape (n, n_coordinates), each of a system, into about `n_groups`; find the order of merging.
 
         Few points carry few groups, unless `least` asks for more.
         """
@@ -190,6 +224,7 @@ class MergeTree:
         group = np.asarray(KMeans(n, random_state=seed, n_init=1).fit_predict(points), dtype=np.int64)
         held = {g: points[group == g] for g in range(n)}
         middle = {g: np.median(inside, axis=0) for g, inside in held.items()}
+        lives = {g: np.bincount(system[group == g], minlength=int(system.max()) + 1) for g in range(n)}
 
         def shallow(a: int, b: int) -> float:
             if min(len(held[a]), len(held[b])) < FEWEST:  # too small to tell: above 1, and more so the nearer
@@ -199,11 +234,13 @@ class MergeTree:
         ratio = {(a, b): shallow(a, b) for a in held for b in held if a < b}
         tree = cls(group, [], [])
         while ratio:
-            into, gone = max(ratio, key=lambda pair: (ratio[pair], -pair[0], -pair[1]))
+            near = {(a, b): nearness(ratio[a, b], lives[a], lives[b]) for a, b in ratio}
+            into, gone = max(near, key=lambda pair: (near[pair], -pair[0], -pair[1]))
             tree.merges.append((into, gone))
             tree.ratios.append(min(ratio[into, gone], 1.0))
             held[into] = np.concatenate([held[into], held.pop(gone)])
             middle[into] = np.median(held[into], axis=0)
+            lives[into] = lives[into] + lives.pop(gone)
             ratio = {pair: value for pair, value in ratio.items() if gone not in pair}
             for other in held:
                 if other != into:

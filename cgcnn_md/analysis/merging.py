@@ -1,0 +1,123 @@
+"""Groups of points merged to clusters that last and are found again, or to as many as are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from cgcnn_md.analysis.halves import STABLE, Again, Halves
+from cgcnn_md.analysis.lumping import fewer, kept
+from cgcnn_md.analysis.membership import AtLag
+from cgcnn_md.analysis.parting import by_process, in_two, other_and_deeper, outlasting
+from cgcnn_md.analysis.valley import PASS
+from cgcnn_md.analysis.valley_clusters import ValleyClusters
+from cgcnn_md.frame import Floats, Ints
+
+_MOST = 0.9  # of the kinetic variance that so many clusters can keep, that those given keep
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Clusters of which all last and are found again on halves.
+
+    Parameters
+    ----------
+    fitted, stability
+        The clusters, and their stability.
+    tree
+        The groups they were merged from.
+    almost
+        Of one cluster, a parting in two that is nearly deep enough, with its stability; None where there is none.
+    """
+
+    fitted: ValleyClusters
+    stability: float | None
+    tree: ValleyClusters
+    almost: tuple[ValleyClusters, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What clusters are sought in.
+
+    Parameters
+    ----------
+    points, system
+        Slow coordinates, shape (n_points, n), and the system of every point, shape (n_points,).
+    halves
+        Ways to halve the points.
+    pairs, lag, at_lag
+        As of `find_clusters`, in the same coordinates.
+    seed
+        Seed of k-means.
+    """
+
+    points: Floats
+    system: Ints
+    halves: Halves
+    pairs: tuple[Floats, Floats] | None
+    lag: int
+    at_lag: AtLag | None
+    seed: int
+
+    def believed(self) -> Found:
+        """Find clusters that last and are found again on halves."""
+        points, pairs, lag = self.points, self.pairs, self.lag
+        tree = whole = ValleyClusters(seed=self.seed).fit(points, system=self.system)
+        again = Again.of(points, self.halves, whole.n_clusters_, self.seed) if whole.n_clusters_ > 1 else None
+        while whole.n_clusters_ > 1:
+            weak = np.ones(whole.n_clusters_, dtype=bool)
+            if whole.valley_ <= PASS and again is not None:
+                found = again.found(whole)
+                lasts = weak if pairs is None else outlasting(whole, pairs, lag)
+                if again.stability(whole) >= STABLE and found.all() and lasts.all():
+                    break
+                if not (found & lasts).all():
+                    weak = ~(found & lasts)
+            whole = fewer(whole, pairs if whole.valley_ <= PASS else None, weak)
+        stability = again.stability(whole) if again is not None and whole.n_clusters_ > 1 else 1.0
+        almost = None
+        if whole.n_clusters_ <= 2 and points.shape[1] > 1 and pairs is not None and self.at_lag is not None:
+            process = by_process(points, self.halves, pairs, lag, self.at_lag)
+            if process is not None and process[0].valley_ > PASS:
+                almost = process
+            elif process is not None and (whole.n_clusters_ == 1 or other_and_deeper(process[0], whole)):
+                whole, stability = process
+        parted = in_two(points, self.halves, pairs, lag, whole)
+        if parted is not None:
+            whole, stability = parted[0], min(parted[1], stability)
+        return Found(whole, stability, tree, almost if whole.n_clusters_ == 1 else None)
+
+    def as_asked(self, n: int, found: Found) -> tuple[ValleyClusters, float | None]:
+        """Give so many clusters, with their stability: those found, merged, if so many keep most of the slow motion.
+
+        Otherwise those of the fewest groups of which so many do. The groups with the deepest valleys may be rare and
+        left at once, and hide what there is much of and lasts; but of many groups the clusters that keep most are large
+        parts of a continuum, which no valley parts.
+        """
+        if n == 2 and found.almost is not None:
+            return found.almost
+        tree = found.tree
+        if tree.tree_.n_groups < n:
+            tree = ValleyClusters(n_clusters=n, seed=self.seed).fit(self.points, system=self.system)
+        most_groups = tree.tree_.n_groups
+        own = [found.fitted] if found.fitted.n_clusters_ >= n else []
+        others = (tree.cut(m, self.points) for m in range(min(n, most_groups), most_groups + 1))
+        cuts = (self._merged(cut, n) for cut in chain(own, others))
+        if self.pairs is None:
+            whole = next(cuts)
+        else:
+            most = kept(self._merged(tree.cut(most_groups, self.points), n), self.pairs)
+            whole = next(cut for cut in cuts if kept(cut, self.pairs) >= _MOST * most)
+        if whole is found.fitted:
+            return whole, found.stability
+        again = Again.of(self.points, self.halves, n, self.seed)
+        return whole, None if again is None else again.stability(whole)
+
+    def _merged(self, fitted: ValleyClusters, n: int) -> ValleyClusters:
+        """Merge clusters until so many are left."""
+        while fitted.n_clusters_ > n:
+            fitted = fewer(fitted, self.pairs, np.ones(fitted.n_clusters_, dtype=bool))
+        return fitted
