@@ -246,8 +246,17 @@ def test_as_many_as_are_found_are_those_found_and_fewer_are_these_merged() -> No
     assert found.n_clusters == 3
     np.testing.assert_array_equal(found.predict(points), same.predict(points))
     assert homogeneity_score(two.fitted.labels_, found.fitted.labels_) == pytest.approx(1.0)
-    assert two.n_clusters == 2
-    assert five.n_clusters == 5
+    assert (two.n_clusters, five.n_clusters) == (2, 5)
+    assert two.evidence.verdict.startswith("2 environments, as asked, in the one slow coordinate, found again on")
+    few = find_clusters(points[:3], keeps, when[:3], n_clusters=5)
+    assert few.evidence.verdict.startswith("3 environments of 5 asked, in the one slow coordinate, too few points")
+
+
+def test_so_many_as_there_are_not_are_said_not_to_be_found_again() -> None:
+    points = np.random.default_rng(0).normal(size=(6_000, 3))
+    found = find_clusters(points, np.full(3, 0.9), np.arange(6_000), pairs=(points, points), n_clusters=5)
+    assert found.n_clusters == 5
+    assert "5 environments, as asked, in the 3 slow coordinates, not found again on halves" in found.evidence.verdict
 
 
 @pytest.mark.parametrize("timed", [True, False])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from cgcnn_md.analysis.halves import PLACES, halve
+from cgcnn_md.analysis.halves import PLACES, STABLE, halve
 from cgcnn_md.analysis.membership import AtLag, Membership, sure
 from cgcnn_md.analysis.merging import Sample
 from cgcnn_md.analysis.parting import staying
@@ -188,8 +188,12 @@ def find_clusters(
         )  # fmt: skip
         near = believed.almost[0].valley_ if believed.almost is not None else 0.0
         return SpeciesClusters(columns, None, Evidence(1, len(columns), 0.0, 1.0, gain, why, near=near))
-    again = f"too few points to try {told}" if stability is None else f"found again on {told} (ARI {stability:.2f})"
-    why = f"{found} environments in {_coordinates(len(columns))}, {again}"
+    if stability is None:
+        again = f"too few points to try {told}"
+    else:
+        again = f"{'' if stability >= STABLE else 'not '}found again on {told} (ARI {stability:.2f})"
+    asked = "" if n_clusters is None else ", as asked," if n_clusters == found else f" of {n_clusters} asked,"
+    why = f"{found} environments{asked} in {_coordinates(len(columns))}, {again}"
     stays = float(staying(fitted, pairs).min()) if pairs is not None else None
     evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why, stays)
     belongs = None

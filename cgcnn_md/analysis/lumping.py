@@ -13,22 +13,33 @@ from cgcnn_md.frame import Floats
 _ALIKE = 0.1  # losses of kinetic variance that differ by less: one state that lasts for ever keeps 1
 
 
-def fewer(fitted: ValleyClusters, pairs: tuple[Floats, Floats] | None, weak: NDArray[np.bool_]) -> ValleyClusters:
-    """Merge the two clusters, one of them weak, that lose the least of the slow motion; without pairs, the nearest."""
-    if pairs is None:
+def fewer(fitted: ValleyClusters, counts: Floats | None, weak: NDArray[np.bool_]) -> ValleyClusters:
+    """Merge the two clusters, one of them weak, that lose the least of the slow motion; without counts, the nearest.
+
+    Parameters
+    ----------
+    fitted
+        The clusters.
+    counts
+        Pair counts of their parts (`part_counts`); merging leaves these as they are.
+    weak
+        Clusters one of which is to be merged, shape (n_clusters,).
+    """
+    if counts is None:
         allowed = np.triu(weak[:, None] | weak, 1)
         a, b = np.unravel_index(int(np.where(allowed, fitted.nearness_, -1.0).argmax()), allowed.shape)
         return fitted.merged(int(a), int(b))
-    return fitted.merged(*cheapest_merge(_of_pairs(fitted, pairs), fitted.nearness_, weak))
+    return fitted.merged(*cheapest_merge(_summed(counts, fitted.cluster_of_), fitted.nearness_, weak))
 
 
-def kept(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> float:
-    """Give the kinetic variance that clusters keep, from pairs of points one lag apart."""
-    return kinetic_variance(_of_pairs(fitted, pairs))
+def kept(fitted: ValleyClusters, counts: Floats) -> float:
+    """Give the kinetic variance that clusters keep, from pair counts of their parts."""
+    return kinetic_variance(_summed(counts, fitted.cluster_of_))
 
 
-def _of_pairs(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
-    return counts_of(fitted.predict(pairs[0]), fitted.predict(pairs[1]), fitted.n_clusters_)
+def part_counts(fitted: ValleyClusters, pairs: tuple[Floats, Floats]) -> Floats:
+    """Count pairs of points one lag apart by the parts of clusters, both ways in time, shape (n_parts, n_parts)."""
+    return counts_of(fitted.parts(pairs[0]), fitted.parts(pairs[1]), len(fitted.cluster_of_))
 
 
 def counts_of(now: NDArray[np.integer], later: NDArray[np.integer], n_clusters: int) -> Floats:
@@ -69,8 +80,8 @@ def cheapest_merge(
         Clusters one of which is to be merged, shape (n_clusters,).
     """
     pairs = [pair for pair in combinations(range(len(counts)), 2) if weak[list(pair)].any()]
-    kept = np.array([kinetic_variance(_merged(counts, a, b)) for a, b in pairs])
-    alike = np.flatnonzero(kept >= kept.max() - _ALIKE)
+    keeps = np.array([kinetic_variance(_merged(counts, a, b)) for a, b in pairs])
+    alike = np.flatnonzero(keeps >= keeps.max() - _ALIKE)
     return max((pairs[i] for i in alike), key=lambda pair: (nearness[pair], -pair[0], -pair[1]))
 
 
@@ -78,6 +89,13 @@ def _merged(counts: NDArray[np.floating], a: int, b: int) -> Floats:
     """Add cluster b to cluster a."""
     into = np.arange(len(counts))
     into[b] = a
-    both = np.zeros_like(counts)
-    np.add.at(both, (into[:, None], into), counts)
-    return np.delete(np.delete(both, b, axis=0), b, axis=1)
+    into[into > b] -= 1
+    return _summed(counts, into)
+
+
+def _summed(counts: NDArray[np.floating], into: NDArray[np.integer]) -> Floats:
+    """Sum pair counts of parts to those of what each is part of."""
+    n = int(into.max()) + 1
+    summed = np.zeros((n, n))
+    np.add.at(summed, (into[:, None], into), counts)
+    return summed

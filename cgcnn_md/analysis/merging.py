@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from cgcnn_md.analysis.halves import STABLE, Again, Halves
-from cgcnn_md.analysis.lumping import fewer, kept
+from cgcnn_md.analysis.lumping import fewer, kept, part_counts
 from cgcnn_md.analysis.membership import AtLag
 from cgcnn_md.analysis.parting import by_process, in_two, other_and_deeper, outlasting
 from cgcnn_md.analysis.valley import PASS
@@ -67,6 +67,7 @@ class Sample:
         points, pairs, lag = self.points, self.pairs, self.lag
         tree = whole = ValleyClusters(seed=self.seed).fit(points, system=self.system)
         again = Again.of(points, self.halves, whole.n_clusters_, self.seed) if whole.n_clusters_ > 1 else None
+        counts = self._counts(whole)
         while whole.n_clusters_ > 1:
             weak = np.ones(whole.n_clusters_, dtype=bool)
             if whole.valley_ <= PASS and again is not None:
@@ -76,7 +77,7 @@ class Sample:
                     break
                 if not (found & lasts).all():
                     weak = ~(found & lasts)
-            whole = fewer(whole, pairs if whole.valley_ <= PASS else None, weak)
+            whole = fewer(whole, counts if whole.valley_ <= PASS else None, weak)
         stability = again.stability(whole) if again is not None and whole.n_clusters_ > 1 else 1.0
         almost = None
         if whole.n_clusters_ <= 2 and points.shape[1] > 1 and pairs is not None and self.at_lag is not None:
@@ -102,22 +103,25 @@ class Sample:
         tree = found.tree
         if tree.tree_.n_groups < n:
             tree = ValleyClusters(n_clusters=n, seed=self.seed).fit(self.points, system=self.system)
-        most_groups = tree.tree_.n_groups
+        groups = tree.tree_.n_groups
         own = [found.fitted] if found.fitted.n_clusters_ >= n else []
-        others = (tree.cut(m, self.points) for m in range(min(n, most_groups), most_groups + 1))
-        cuts = (self._merged(cut, n) for cut in chain(own, others))
+        cuts = chain(own, (tree.cut(m, self.points) for m in range(min(n, groups), groups + 1)))
         if self.pairs is None:
-            whole = next(cuts)
+            whole = self._merged(next(cuts), n)[0]
         else:
-            most = kept(self._merged(tree.cut(most_groups, self.points), n), self.pairs)
-            whole = next(cut for cut in cuts if kept(cut, self.pairs) >= _MOST * most)
+            most = self._merged(tree.cut(groups, self.points), n)[1]
+            whole = next(cut for cut, keeps in (self._merged(cut, n) for cut in cuts) if keeps >= _MOST * most)
         if whole is found.fitted:
             return whole, found.stability
         again = Again.of(self.points, self.halves, n, self.seed)
         return whole, None if again is None else again.stability(whole)
 
-    def _merged(self, fitted: ValleyClusters, n: int) -> ValleyClusters:
-        """Merge clusters until so many are left."""
+    def _merged(self, fitted: ValleyClusters, n: int) -> tuple[ValleyClusters, float]:
+        """Merge clusters until so many are left; give these, and what they keep of the slow motion."""
+        counts = self._counts(fitted)
         while fitted.n_clusters_ > n:
-            fitted = fewer(fitted, self.pairs, np.ones(fitted.n_clusters_, dtype=bool))
-        return fitted
+            fitted = fewer(fitted, counts, np.ones(fitted.n_clusters_, dtype=bool))
+        return fitted, 0.0 if counts is None else kept(fitted, counts)
+
+    def _counts(self, fitted: ValleyClusters) -> Floats | None:
+        return None if self.pairs is None else part_counts(fitted, self.pairs)

@@ -167,9 +167,12 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: NDArray[np.floating]) -> Ints:
         """Give the cluster of each point, shape (n,)."""
         check_is_fitted(self)
-        part = self._part(validate_data(self, X, dtype=np.float64, reset=False), len(self.cluster_of_))
-        cluster: Ints = self.cluster_of_[part]
+        cluster: Ints = self.cluster_of_[self.parts(X)]
         return cluster
+
+    def parts(self, X: NDArray[np.floating]) -> Ints:
+        """Give the part that each point is in, shape (n,)."""
+        return self._part(validate_data(self, X, dtype=np.float64, reset=False), len(self.cluster_of_))
 
 
 def nearness(valley: float, a: NDArray[np.number], b: NDArray[np.number]) -> float:
