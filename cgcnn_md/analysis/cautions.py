@@ -13,10 +13,10 @@ from cgcnn_md.analysis.census import Census
 from cgcnn_md.analysis.cluster import Evidence
 from cgcnn_md.analysis.drift import drifts, gaps
 from cgcnn_md.analysis.nulls import SURROGATES
-from cgcnn_md.analysis.sentences import listed
 from cgcnn_md.analysis.surrogates import Shuffles
 from cgcnn_md.analysis.valley import PASS
 from cgcnn_md.frame import Ints
+from cgcnn_md.words import listed
 
 if TYPE_CHECKING:
     from cgcnn_md.analysis.trust import GroupTrust

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.analysis.sentences import listed
 from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
+from cgcnn_md.words import listed
 
 _LIVES = 0.01  # of a kind's atom-frames in a cluster: with less it is only taken for one of it
 _SHARED = 0.05  # of an identity class in a cluster: with less it has no cluster in common with those that live there

@@ -8,8 +8,8 @@ import numpy as np
 
 from cgcnn_md.analysis.kinetics import GroupKinetics
 from cgcnn_md.analysis.kinetics_model import Markov
-from cgcnn_md.analysis.sentences import listed
 from cgcnn_md.frame import Floats
+from cgcnn_md.words import duration, listed, rounded
 
 _FEW_FRAMES = 3.0  # a stay of so few frames cannot be told from an attempt
 _FRAMES_WANTED = 5.0
@@ -43,9 +43,7 @@ class Clock:
     def __call__(self, frames: float) -> str:
         """Write a time given in frames: '5.5 ps', '12 ns', '30 frames'."""
         time = float(frames) * self.step
-        if self.unit == "ps" and time >= 1e4:
-            return f"{_number(time / 1000)} ns"
-        return f"{_number(time)} {self.unit}"
+        return duration(time) if self.unit == "ps" else f"{rounded(time)} frames"
 
     def between(self, low: float, high: float) -> str:
         """Write an interval given in frames: ' (95 % interval 5 to 6.1 ps)'; nothing where it is not known."""
@@ -109,7 +107,7 @@ def advice(group: GroupKinetics, clock: Clock) -> list[str]:
     slowest = float(group.model.relaxation.value[0])
     if slowest > _SHORT_RUN * group.longest_run:
         made.append(
-            f"the slowest exchange lasts {_number(slowest / group.longest_run, 2)} times the longest run "
+            f"the slowest exchange lasts {rounded(slowest / group.longest_run, 2)} times the longest run "
             f"({clock(group.longest_run)}): runs of at least {clock(_TIMES_WANTED * slowest)} are needed"
         )
     elif group.model.lag > stays[short] >= _FEW_FRAMES:
@@ -124,7 +122,7 @@ def _spacing(stay: float, clock: Clock) -> str:
     """Say how far apart frames may be so that a stay lasts several."""
     if clock.unit == "ps":
         return clock(stay / _FRAMES_WANTED)
-    return f"{_number(stay / _FRAMES_WANTED)} of the present spacing"
+    return f"{rounded(stay / _FRAMES_WANTED)} of the present spacing"
 
 
 def _without(group: GroupKinetics, clock: Clock) -> str:
@@ -204,8 +202,3 @@ def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
             f"{100 * group.active_fraction:.3g} % of the atom-frames"
         )
     return made
-
-
-def _number(value: float, digits: int = 3) -> str:
-    """Write a number with so many digits, large ones whole."""
-    return f"{value:.0f}" if value >= 10**digits else f"{value:.{digits}g}"

@@ -12,6 +12,7 @@ from cgcnn_md.analysis.images import completed, vectors_around
 from cgcnn_md.analysis.samples import FrameSource, evenly, labelled_frames
 from cgcnn_md.frame import Floats, Frame, Ints
 from cgcnn_md.store import Store
+from cgcnn_md.words import duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,7 @@ def words(table: pd.DataFrame, timescales: Mapping[str, Sequence[float]]) -> lis
     for name, rows in table[table["share"] >= _TOLD].groupby("species", sort=True):
         for row in rows.sort_values("coordinate").head(_MOST).to_dict("records"):
             scale = timescales[str(name)][row["coordinate"]]
-            relaxes = f", which relaxes in {scale:.3g} ps," if np.isfinite(scale) else ""
+            relaxes = f", which relaxes in {duration(scale)}," if np.isfinite(scale) else ""
             sentences.append(
                 f"{name}: slow coordinate {row['coordinate']}{relaxes} follows the distance to the {row['follows']} "
                 f"({100 * row['share']:.0f} % of its variance)."

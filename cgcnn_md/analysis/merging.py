@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -92,29 +91,30 @@ class Sample:
         return Found(whole, stability, tree, almost if whole.n_clusters_ == 1 else None)
 
     def as_asked(self, n: int, found: Found) -> tuple[ValleyClusters, float | None]:
-        """Give so many clusters, with their stability: those found, merged, if so many keep most of the slow motion.
+        """Give so many clusters, with their stability: those found, merged, or where these are fewer, others.
 
-        Otherwise those of the fewest groups of which so many do. The groups with the deepest valleys may be rare and
-        left at once, and hide what there is much of and lasts; but of many groups the clusters that keep most are large
-        parts of a continuum, which no valley parts.
+        Others are of the fewest groups of which so many clusters keep most of the slow motion that can be kept. The
+        groups with the deepest valleys may be rare and left at once, and hide what there is much of and lasts; but of
+        many groups the clusters that keep most are large parts of a continuum, which no valley parts.
         """
+        if found.fitted.n_clusters_ == n:
+            return found.fitted, found.stability
         if n == 2 and found.almost is not None:
             return found.almost
-        tree = found.tree
+        whole = self._merged(found.fitted, n)[0] if found.fitted.n_clusters_ > n else self._parted(n, found.tree)
+        again = Again.of(self.points, self.halves, n, self.seed)
+        return whole, None if again is None else again.stability(whole)
+
+    def _parted(self, n: int, tree: ValleyClusters) -> ValleyClusters:
+        """Merge the fewest groups of a tree of which so many clusters keep most of the slow motion."""
         if tree.tree_.n_groups < n:
             tree = ValleyClusters(n_clusters=n, seed=self.seed).fit(self.points, system=self.system)
         groups = tree.tree_.n_groups
-        own = [found.fitted] if found.fitted.n_clusters_ >= n else []
-        cuts = chain(own, (tree.cut(m, self.points) for m in range(min(n, groups), groups + 1)))
+        cuts = (self._merged(tree.cut(m, self.points), n) for m in range(min(n, groups), groups + 1))
         if self.pairs is None:
-            whole = self._merged(next(cuts), n)[0]
-        else:
-            most = self._merged(tree.cut(groups, self.points), n)[1]
-            whole = next(cut for cut, keeps in (self._merged(cut, n) for cut in cuts) if keeps >= _MOST * most)
-        if whole is found.fitted:
-            return whole, found.stability
-        again = Again.of(self.points, self.halves, n, self.seed)
-        return whole, None if again is None else again.stability(whole)
+            return next(cuts)[0]
+        most = self._merged(tree.cut(groups, self.points), n)[1]
+        return next(cut for cut, keeps in cuts if keeps >= _MOST * most)
 
     def _merged(self, fitted: ValleyClusters, n: int) -> tuple[ValleyClusters, float]:
         """Merge clusters until so many are left; give these, and what they keep of the slow motion."""

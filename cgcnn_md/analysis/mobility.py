@@ -15,6 +15,7 @@ from cgcnn_md.analysis.images import box_heights, completed
 from cgcnn_md.analysis.samples import FrameSource, labelled_frames
 from cgcnn_md.frame import Floats, Frame, Ints
 from cgcnn_md.store import Store
+from cgcnn_md.words import duration, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ class Mobility:
         if not len(rows) or not np.isfinite(rows["time_ps"].iloc[-1]):
             return ""
         last = rows.iloc[-1]
-        return f"moves {np.sqrt(last['msd']):.2g} Å in {last['time_ps']:.3g} ps"
+        return f"moves {rounded(np.sqrt(last['msd']), 2)} Å in {duration(last['time_ps'])}"
 
     @property
     def doubts(self) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.analysis.surroundings import Quantity
+from cgcnn_md.words import duration, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,14 +78,14 @@ def _moves(row: Mapping[Any, Any], moves: Mapping[int, str] | None) -> str:
 def _stay(row: Mapping[Any, Any]) -> str:
     """Say how long atoms stay."""
     if np.isfinite(row["lifetime_ps"]):
-        return f"; left after {row['lifetime_ps']:.3g} ps on average"
+        return f"; left after {duration(row['lifetime_ps'])} on average"
     if np.isposinf(row["lifetime_ps"]):
         return f"; not seen to be left: the trajectory is too short to say more than at least {_longest(row)}"
     return ""
 
 
 def _longest(row: Mapping[Any, Any]) -> str:
-    return f"{row['longest_stay_ps']:.3g} ps"
+    return duration(row["longest_stay_ps"])
 
 
 def _bound_by(
@@ -181,9 +182,3 @@ def _against(quantity: Quantity, rows: pd.DataFrame) -> str:
     numbers = [f"{mean:.{digits}f}" for mean in rows.sort_values("cluster")["mean"]]
     unit = " per Å³" if quantity.role == "density" else ""
     return (" against ".join(numbers) if len(numbers) == 2 else ", ".join(numbers)) + unit
-
-
-def listed(items: Iterable[str]) -> str:
-    """Join words with commas, the last with an "and"; one at least."""
-    *first, last = items
-    return f"{', '.join(first)} and {last}" if first else last

@@ -12,6 +12,7 @@ from matplotlib.patches import Circle, FancyArrowPatch
 from cgcnn_md.frame import Floats
 from cgcnn_md.plotting.kinetics import group_panels, numbers, unit_of
 from cgcnn_md.plotting.style import INK, LEGEND, Look, dress, looks, percent
+from cgcnn_md.words import rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ def _network(ax: Axes, name: str, facts: dict[str, Any], style: dict[int, Look])
         width = 0.6 + 4.4 * np.sqrt(rate[i, j] / fastest)
         _arrow(ax, place[i], place[j], radius[[i, j]], width=float(width), colour=style[states[i]].colour)
         if (i, j) in labelled:
-            _label(ax, place[i], place[j], f"{_number(1 / rate[i, j])} {unit}", near=0.5 if len(states) == 2 else 0.36)
+            _label(ax, place[i], place[j], f"{rounded(1 / rate[i, j])} {unit}", near=0.5 if len(states) == 2 else 0.36)
     for k, cluster in enumerate(states):
         ax.add_patch(Circle((place[k, 0], place[k, 1]), radius[k], facecolor=style[cluster].colour, zorder=3))
         spot, side = place[k] * (1 + radius[k] + 0.06), int(np.sign(np.round(place[k, 0])))
@@ -106,8 +107,3 @@ def _label(ax: Axes, start: Floats, end: Floats, text: str, *, near: float) -> N
         spot[0], spot[1], text, ha="center", va="center", fontsize=LEGEND, color=INK, zorder=5,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
     )  # fmt: skip
-
-
-def _number(value: float) -> str:
-    """Write a time with three digits, a long one whole."""
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

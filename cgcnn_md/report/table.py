@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.plotting.style import looks, percent
+from cgcnn_md.words import duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,11 +72,11 @@ def lifetime_text(row: dict[str, Any]) -> str:
     """Write a lifetime: '12.3 ps', 'at least 40 ps', or a dash where the time step is unknown."""
     lifetime = float(row.get("lifetime_ps", np.nan))
     if np.isfinite(lifetime):
-        return f"{lifetime:.3g} ps" if lifetime < 1000 else f"{lifetime:.0f} ps"
+        return duration(lifetime)
     longest = float(row.get("longest_stay_ps", np.nan))
     if np.isnan(lifetime):
         return "–"
-    return f"at least {longest:.3g} ps" if np.isfinite(longest) and longest > 0 else "not left"
+    return f"at least {duration(longest)}" if np.isfinite(longest) and longest > 0 else "not left"
 
 
 def _number(value: Any) -> str:
