@@ -129,7 +129,9 @@ def _without(group: GroupKinetics, clock: Clock) -> str:
     """Say why there is no model."""
     moved = group.transitions
     if group.apart:
-        kept = f"every system keeps to one cluster ({100 * group.apart:.3g} % of its atom-frames and more): no rates"
+        least = float(np.floor(1000 * group.apart)) / 10  # rounded down: it is a bound
+        share = "all" if group.apart == 1 else f"{least:g} % and more"
+        kept = f"every system keeps to one cluster ({share} of its atom-frames): no rates"
         return f"{kept}; transitions are of atoms that look like those of another for a while" if moved.any() else kept
     watched = clock(group.longest_run)
     if not moved.any():
