@@ -143,6 +143,17 @@ def test_unassigned_points_are_grey_and_named() -> None:
     assert len(ax.collections[0].get_offsets()) == (points[points.species == "O"].cluster == -1).sum()
 
 
+def test_a_map_is_cut_nowhere() -> None:
+    many = clusters_of(CH4=[0.57, 0.38, 0.015, 0.014], type1=[0.51, 0.46])
+    between = points_of(many.assign(cluster=-1))
+    figure = plot_map(pd.concat([points_of(many), between], ignore_index=True), many).figure
+    figure.draw_without_rendering()
+    drawn = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert 0 < drawn.x0 < drawn.x1 < width
+    assert 0 < drawn.y0 < drawn.y1 < height
+
+
 def test_a_map_without_a_species_column_is_sorted_by_cluster() -> None:
     points = points_of(WATER)[["x", "y", "cluster"]]
     assert len(plot_map(points, WATER).figure.axes) == 2

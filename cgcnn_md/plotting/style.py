@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib import rcParams
@@ -81,10 +81,12 @@ def panels(
     *,
     columns: int = 3,
     size: tuple[float, float] = (5.4, 4.2),
+    layout: Literal["constrained", "compressed"] = "constrained",
 ) -> list[Axes]:
     """Give one Axes per title: the one given, or a grid in the figure given or in a new one.
 
-    A figure that was given without a size of its own grows with its panels.
+    A figure that was given without a size of its own grows with its panels. Square panels with legends beside them want
+    the compressed layout: the constrained one cuts their outer labels.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def panels(
     columns = max(1, min(columns, len(titles)))
     rows = max(1, -(-len(titles) // columns))
     if ax is None:
-        ax = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained", facecolor="white")
+        ax = Figure(figsize=(size[0] * columns, size[1] * rows), layout=layout, facecolor="white")
     elif isinstance(ax, Figure) and tuple(ax.get_size_inches()) == tuple(rcParams["figure.figsize"]):
         ax.set_size_inches(size[0] * columns, size[1] * rows)
     grid = ax.subplots(rows, columns, squeeze=False)
