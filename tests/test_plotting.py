@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from cgcnn_md.errors import StorageError, UsageError
 from cgcnn_md.plotting import (
@@ -143,15 +144,17 @@ def test_unassigned_points_are_grey_and_named() -> None:
     assert len(ax.collections[0].get_offsets()) == (points[points.species == "O"].cluster == -1).sum()
 
 
-def test_a_map_is_cut_nowhere() -> None:
+def test_a_figure_is_cut_nowhere(tmp_path: Path) -> None:
     many = clusters_of(CH4=[0.57, 0.38, 0.015, 0.014], type1=[0.51, 0.46])
     between = points_of(many.assign(cluster=-1))
     figure = plot_map(pd.concat([points_of(many), between], ignore_index=True), many).figure
-    figure.draw_without_rendering()
-    drawn = figure.get_tightbbox()
-    width, height = figure.get_size_inches()
-    assert 0 < drawn.x0 < drawn.x1 < width
-    assert 0 < drawn.y0 < drawn.y1 < height
+    empty = plot_map(
+        points_of(WATER)[:0], WATER, species="O bonded to 2 C like atom 4, of which nothing at all is known"
+    )
+    for n, drawn in enumerate((figure, empty)):
+        image = imread(save_figure(drawn, tmp_path / f"{n}.png"))[..., :3]
+        assert image.min() < 0.5
+        assert min(edge.min() for edge in (image[0], image[-1], image[:, 0], image[:, -1])) == 1.0
 
 
 def test_a_map_without_a_species_column_is_sorted_by_cluster() -> None:

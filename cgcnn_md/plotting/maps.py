@@ -48,7 +48,7 @@ def plot_map(
         known = dict(zip(clusters["cluster"], clusters["species"]))
         points = points.assign(species=points["cluster"].map(known).fillna(""))
     shown = sorted(set(points["species"])) if species is None else [species]
-    axes = panels(ax, shown or [""], size=(6.0, 4.6), layout="compressed")
+    axes = panels(ax, shown or [""], size=(6.0, 4.6))
     if not shown:
         nothing(axes[0], "no points to draw")
     for name, panel in zip(shown, axes):

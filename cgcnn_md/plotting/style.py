@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import rcParams
@@ -28,6 +28,7 @@ _SHADES = (0.0, -0.45, 0.5)  # mixed with black or white once the palette is use
 _LINES = ("-", "--", ":")
 _MARKERS = ("o", "s", "^")
 _TITLE, _LABEL, _TICK, LEGEND = 13.0, 12.0, 10.5, 10.0
+_MARGIN = 0.08  # inches of white around a figure that is written
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,10 @@ def panels(
     *,
     columns: int = 3,
     size: tuple[float, float] = (5.4, 4.2),
-    layout: Literal["constrained", "compressed"] = "constrained",
 ) -> list[Axes]:
     """Give one Axes per title: the one given, or a grid in the figure given or in a new one.
 
-    A figure that was given without a size of its own grows with its panels. Square panels with legends beside them want
-    the compressed layout: the constrained one cuts their outer labels.
+    A figure that was given without a size of its own grows with its panels.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def panels(
     columns = max(1, min(columns, len(titles)))
     rows = max(1, -(-len(titles) // columns))
     if ax is None:
-        ax = Figure(figsize=(size[0] * columns, size[1] * rows), layout=layout, facecolor="white")
+        ax = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained", facecolor="white")
     elif isinstance(ax, Figure) and tuple(ax.get_size_inches()) == tuple(rcParams["figure.figsize"]):
         ax.set_size_inches(size[0] * columns, size[1] * rows)
     grid = ax.subplots(rows, columns, squeeze=False)
@@ -166,7 +165,8 @@ def save_figure(figure: Axes | FigureBase, path: str | os.PathLike[str], *, dpi:
         raise UsageError(f"{place}: this Axes belongs to no figure")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        root.savefig(place, dpi=dpi, facecolor="white")
+        # a legend beside a square panel, or a long title, may reach beyond what the layout gives it
+        root.savefig(place, dpi=dpi, facecolor="white", bbox_inches="tight", pad_inches=_MARGIN)
     except OSError as error:
         raise StorageError(f"{place}: cannot write the figure: {error}; make room or check permissions") from error
     return place
