@@ -224,11 +224,11 @@ def test_so_many_clusters_as_asked_are_those_that_last() -> None:
         [0.980, 0.018, 0.001, 0.001], [0.080, 0.918, 0.001, 0.001], [0.010, 0.010, 0.490, 0.490],
         [0.010, 0.010, 0.490, 0.490],
     ])  # fmt: skip
-    state, after = walk(steps, 20_000, 0)
+    state, after = walk(steps, 6_000, 0)
     rng = np.random.default_rng(1)
     places = np.array([[0.0, 0.0], [3.2, 0.0], [-4.0, 30.0], [4.0, 30.0]])
     points, later = (places[s] + rng.normal(size=(len(s), 2)) for s in (state, after))
-    found = find_clusters(points, np.full(2, 0.9), np.arange(20_000), pairs=(points, later), n_clusters=3)
+    found = find_clusters(points, np.full(2, 0.9), np.arange(6_000), pairs=(points, later), n_clusters=3)
     assert found.n_clusters == 3
     labels = found.fitted.predict(points)
     assert adjusted_rand_score(state > 1, labels == 2) > 0.99
@@ -237,9 +237,9 @@ def test_so_many_clusters_as_asked_are_those_that_last() -> None:
 
 def test_as_many_as_are_found_are_those_found_and_fewer_are_these_merged() -> None:
     rng = np.random.default_rng(0)
-    state = rng.choice(3, 20_000, p=[0.5, 0.3, 0.2])
-    points, later = (np.array([0.0, 6.0, 12.0])[state][:, None] + rng.normal(size=(20_000, 1)) for _ in range(2))
-    keeps, when = np.full(1, 0.9), np.arange(20_000)
+    state = rng.choice(3, 6_000, p=[0.5, 0.3, 0.2])
+    points, later = (np.array([0.0, 6.0, 12.0])[state][:, None] + rng.normal(size=(6_000, 1)) for _ in range(2))
+    keeps, when = np.full(1, 0.9), np.arange(6_000)
     found, same, two, five = (
         find_clusters(points, keeps, when, pairs=(points, later), n_clusters=n) for n in (None, 3, 2, 5)
     )
@@ -253,8 +253,8 @@ def test_as_many_as_are_found_are_those_found_and_fewer_are_these_merged() -> No
 
 
 def test_so_many_as_there_are_not_are_said_not_to_be_found_again() -> None:
-    points = np.random.default_rng(0).normal(size=(6_000, 3))
-    found = find_clusters(points, np.full(3, 0.9), np.arange(6_000), pairs=(points, points), n_clusters=5)
+    points = np.random.default_rng(0).normal(size=(3_000, 3))
+    found = find_clusters(points, np.full(3, 0.9), np.arange(3_000), pairs=(points, points), n_clusters=5)
     assert found.n_clusters == 5
     assert "5 environments, as asked, in the 3 slow coordinates, not found again on halves" in found.evidence.verdict
 
@@ -263,10 +263,10 @@ def test_so_many_as_there_are_not_are_said_not_to_be_found_again() -> None:
 def test_of_clusters_that_nothing_joins_those_of_one_system_are_merged(timed: bool) -> None:
     """Sites of two crystals: all as far from each other as from those of the other crystal."""
     rng = np.random.default_rng(0)
-    site = rng.choice(4, 8_000, p=[0.4, 0.1, 0.3, 0.2])
-    crystal, points = site // 2, 20.0 * np.eye(4)[site] + rng.normal(size=(8_000, 4))
+    site = rng.choice(4, 4_000, p=[0.4, 0.1, 0.3, 0.2])
+    crystal, points = site // 2, 20.0 * np.eye(4)[site] + rng.normal(size=(4_000, 4))
     found = find_clusters(
-        points, np.full(4, 0.99), np.arange(8_000), where=rng.integers(0, 200, 8_000) + PLACES * crystal,
+        points, np.full(4, 0.99), np.arange(4_000), where=rng.integers(0, 200, 4_000) + PLACES * crystal,
         pairs=(points, points) if timed else None, n_clusters=2,
     )  # fmt: skip
     assert adjusted_rand_score(crystal, found.predict(points)) > 0.99
