@@ -27,9 +27,9 @@ def fewer(fitted: ValleyClusters, counts: Floats | None, weak: NDArray[np.bool_]
     """
     if counts is None:
         allowed = np.triu(weak[:, None] | weak, 1)
-        a, b = np.unravel_index(int(np.where(allowed, fitted.nearness_, -1.0).argmax()), allowed.shape)
+        a, b = np.unravel_index(int(np.where(allowed, fitted.nearness(), -1.0).argmax()), allowed.shape)
         return fitted.merged(int(a), int(b))
-    return fitted.merged(*cheapest_merge(_summed(counts, fitted.cluster_of_), fitted.nearness_, weak))
+    return fitted.merged(*cheapest_merge(_summed(counts, fitted.cluster_of_), fitted.nearness(), weak))
 
 
 def kept(fitted: ValleyClusters, counts: Floats) -> float:

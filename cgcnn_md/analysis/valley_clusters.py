@@ -53,8 +53,6 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Shallowest valley ratio between any parts of two clusters, shape (n_clusters, n_clusters).
     valley_
         Largest of these; 0 for one cluster.
-    nearness_
-        How near two clusters are to be taken for one (`nearness`), shape (n_clusters, n_clusters).
     labels_
         Cluster of every point fitted, the largest first.
     """
@@ -143,11 +141,6 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             if a != b:
                 self.ratios_[a, b] = max(self.ratios_[a, b], valley.ratio)
         self.valley_ = float(self.ratios_.max())
-        held = np.zeros((self.n_clusters_, int(self.system_.max()) + 1))
-        np.add.at(held, (labels, self.system_), 1)
-        self.nearness_ = np.zeros_like(self.ratios_)
-        for a, b in combinations(range(self.n_clusters_), 2):
-            self.nearness_[a, b] = nearness(self.ratios_[a, b], held[a], held[b])
         return self
 
     def _part(self, points: Floats, n_parts: int) -> Ints:
@@ -163,6 +156,15 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             won = np.sign(side) + 1e-3 * side / (1.0 + np.abs(side))  # the margin only breaks ties
             parts[rows] = (won @ for_part).argmax(axis=1)
         return parts
+
+    def nearness(self) -> Floats:
+        """Tell how near two clusters are to be taken for one (`nearness`), shape (n_clusters, n_clusters)."""
+        held = np.zeros((self.n_clusters_, int(self.system_.max()) + 1))
+        np.add.at(held, (self.labels_, self.system_), 1)
+        near = np.zeros_like(self.ratios_)
+        for a, b in combinations(range(self.n_clusters_), 2):
+            near[a, b] = nearness(self.ratios_[a, b], held[a], held[b])
+        return near
 
     def predict(self, X: NDArray[np.floating]) -> Ints:
         """Give the cluster of each point, shape (n,)."""
@@ -229,26 +231,28 @@ class MergeTree:
         middle = {g: np.median(inside, axis=0) for g, inside in held.items()}
         lives = {g: np.bincount(system[group == g], minlength=int(system.max()) + 1) for g in range(n)}
 
-        def shallow(a: int, b: int) -> float:
+        def seen(a: int, b: int) -> tuple[float, float]:
+            """Tell how near two groups are, and how shallow the valley between them is."""
             if min(len(held[a]), len(held[b])) < FEWEST:  # too small to tell: above 1, and more so the nearer
-                return 1.0 + 1.0 / (1.0 + float(np.linalg.norm(held[a].mean(axis=0) - held[b].mean(axis=0))))
-            return Valley.along(held[a], held[b], middle[b] - middle[a]).ratio
+                ratio = 1.0 + 1.0 / (1.0 + float(np.linalg.norm(held[a].mean(axis=0) - held[b].mean(axis=0))))
+            else:
+                ratio = Valley.along(held[a], held[b], middle[b] - middle[a]).ratio
+            return nearness(ratio, lives[a], lives[b]), ratio
 
-        ratio = {(a, b): shallow(a, b) for a in held for b in held if a < b}
+        between = {(a, b): seen(a, b) for a in held for b in held if a < b}
         tree = cls(group, [], [])
-        while ratio:
-            near = {(a, b): nearness(ratio[a, b], lives[a], lives[b]) for a, b in ratio}
-            into, gone = max(near, key=lambda pair: (near[pair], -pair[0], -pair[1]))
+        while between:
+            into, gone = max(between, key=lambda pair: (between[pair][0], -pair[0], -pair[1]))
             tree.merges.append((into, gone))
-            tree.ratios.append(min(ratio[into, gone], 1.0))
+            tree.ratios.append(min(between[into, gone][1], 1.0))
             held[into] = np.concatenate([held[into], held.pop(gone)])
             middle[into] = np.median(held[into], axis=0)
             lives[into] = lives[into] + lives.pop(gone)
-            ratio = {pair: value for pair, value in ratio.items() if gone not in pair}
+            between = {pair: value for pair, value in between.items() if gone not in pair}
             for other in held:
                 if other != into:
                     pair = (min(into, other), max(into, other))
-                    ratio[pair] = shallow(*pair)
+                    between[pair] = seen(*pair)
         return tree
 
     def most(self, depth: float) -> int:

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cgcnn_md.frame import Floats
 from cgcnn_md.plotting.style import GREY, INK, OKABE_ITO, dress, legend_beside, looks, nothing, panels
+from cgcnn_md.words import rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ def _timescales(ax: Axes, name: str, facts: dict[str, Any]) -> None:
     state = "level" if facts["timescales_level_off"] else "never level"
     plain_numbers(ax.xaxis)
     plain_numbers(ax.yaxis)
-    dress(ax, title=f"{name}: lag {chosen:.3g} {unit}, {state}", x=f"lag ({unit})", y=f"relaxation time ({unit})")
+    dress(ax, title=f"{name}: lag {rounded(chosen)} {unit}, {state}", x=f"lag ({unit})", y=f"relaxation time ({unit})")
 
 
 def plain_numbers(axis: Axis) -> None:
@@ -220,4 +221,4 @@ def _lifetimes(ax: Axes, name: str, facts: dict[str, Any], clusters: pd.DataFram
     ax.set_ylim(bottom / 1.2, top * 1.2)
     plain_numbers(ax.yaxis)
     dress(ax, title=name, x="cluster", y=f"mean stay ({unit})")
-    legend_beside(ax, handles, ["counted frame by frame", f"model, lag {float(facts[f'lag_{unit}']):.3g} {unit}"])
+    legend_beside(ax, handles, ["counted frame by frame", f"model, lag {rounded(float(facts[f'lag_{unit}']))} {unit}"])
