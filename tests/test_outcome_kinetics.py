@@ -183,8 +183,10 @@ def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.Monke
 def test_times_are_written_in_the_unit_that_suits_them() -> None:
     clock = Clock(2.0)
     assert [clock(t) for t in (2.75, 15, 4999, 5000, 7e5)] == ["5.5 ps", "30 ps", "9998 ps", "10 ns", "1400 ns"]
-    between = [clock.between(*ends) for ends in ((3, 700), (3000, 7e5), (1e4, 7e5), (1, np.inf), (np.nan, 2))]
+    limits = ((3, 700), (3000, 7e5), (1e4, 7e5), (1, np.inf), (0, 700), (np.nan, 2))
+    between = [clock.between(*ends) for ends in limits]
     assert [text.removeprefix(" (95 % interval ").removesuffix(")") for text in between] == [
-        "6 to 1400 ps", "6000 ps to 1400 ns", "20 to 1400 ns", "above 2 ps", "",
+        "6 to 1400 ps", "6000 ps to 1400 ns", "20 to 1400 ns", "above 2 ps", "below 1400 ps", "",
     ]  # fmt: skip
+    assert clock.between(0, np.inf) == " (known to no order of magnitude)"
     assert Clock(np.nan).between(3, 1e5) == " (95 % interval 3 to 100000 frames)"

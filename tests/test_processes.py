@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -87,21 +89,23 @@ def test_finds_the_two_states_that_continua_hide() -> None:
     assert (found.membership(points).argmax(axis=1) == truth).mean() > 0.99
 
 
-def test_one_environment_by_little_is_said_and_can_be_parted() -> None:
-    series, state = made(8, 4000, np.random.default_rng(5), width=0.53)
-    points, when, keeps = series.reshape(-1, N), np.repeat(np.arange(4000), 8), np.full(N, 0.7)
-
-    def at_lag(lag: int) -> tuple[Series, Series]:
-        return series[:-lag].reshape(-1, N), series[lag:].reshape(-1, N)
-
-    found = find_clusters(points, keeps, when, pairs=at_lag(4), lag=4, at_lag=at_lag)
-    assert found.n_clusters == 1
-    assert PASS < found.evidence.near <= NEAR
+def test_what_is_parted_by_little_is_said_and_one_environment_can_be_parted() -> None:
     row = GroupTrust("Li", N, 1.0, None, None, None, None, None, None)
-    (caution,) = of_group(found.evidence, row)
-    assert f"one environment by little ({found.evidence.near:.3f} of the density is left" in caution.words
-    two = find_clusters(points, keeps, when, pairs=at_lag(4), lag=4, at_lag=at_lag, n_clusters=2)
-    assert balanced_accuracy_score(state.ravel(), two.fitted.labels_ == 1) > 0.9
+    for width, n, limits in ((0.53, 1, (PASS, NEAR)), (0.49, 2, (0.18, PASS))):
+        series, state = made(8, 4000, np.random.default_rng(5), width=width)
+        points, when, keeps = series.reshape(-1, N), np.repeat(np.arange(4000), 8), np.full(N, 0.7)
+
+        def at_lag(lag: int, series: Series = series) -> tuple[Series, Series]:
+            return series[:-lag].reshape(-1, N), series[lag:].reshape(-1, N)
+
+        find = partial(find_clusters, points, keeps, when, pairs=at_lag(4), lag=4, at_lag=at_lag)
+        evidence = find().evidence
+        left = evidence.near if n == 1 else evidence.valley
+        assert evidence.n_clusters == n
+        assert limits[0] < left <= limits[1]
+        (caution,) = of_group(evidence, row)
+        assert f"by little ({left:.3f} of the density is left" in caution.words
+        assert balanced_accuracy_score(state.ravel(), find(n_clusters=2).fitted.labels_ == 1) > 0.9
 
 
 @pytest.mark.parametrize("seed", range(5))

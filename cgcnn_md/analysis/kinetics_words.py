@@ -46,9 +46,14 @@ class Clock:
         return duration(time) if self.unit == "ps" else f"{rounded(time)} frames"
 
     def between(self, low: float, high: float) -> str:
-        """Write an interval given in frames: ' (95 % interval 5 to 6.1 ps)'; nothing where it is not known."""
+        """Write an interval given in frames: ' (95 % interval 5 to 6.1 ps)'; nothing where it is not known.
+
+        A limit of 0 is none, as one that is infinite (`Bootstrap.interval`).
+        """
         if np.isnan(low) or np.isnan(high):
             return ""
+        if low <= 0:
+            return " (known to no order of magnitude)" if np.isinf(high) else f" (95 % interval below {self(high)})"
         if np.isinf(high):
             return f" (95 % interval above {self(low)})"
         (first, unit), (last, common) = self(low).split(), self(high).split()
