@@ -65,7 +65,11 @@ def test_the_page_holds_everything_and_needs_nothing(tmp_path: Path, picture: Pa
         summary=["Two environments of O."],
         clusters=CLUSTERS,
         figures=[(picture, "The map.")],
-        provenance={"source": ["a.xtc", "a.pdb"], "version": "0.1", "config": {"model": {"k": 20}}},
+        provenance={
+            "inputs": {"a": [{"name": "a.xtc"}, {"name": "a.pdb"}]},
+            "version": "0.1",
+            "config": {"model": {"k": 20}},
+        },
     )
     assert place == tmp_path / "report.html"
     text = place.read_text(encoding="utf-8")
@@ -96,11 +100,27 @@ def test_all_input_is_escaped(tmp_path: Path, picture: Path) -> None:
         summary=[evil],
         clusters=CLUSTERS.assign(species=evil).rename(columns={"coordination_H": f"coordination_{evil}"}),
         figures=[(picture, evil)],
-        provenance={evil: evil, "source": evil, "list": [evil], "dict": {evil: evil}},
+        provenance={evil: evil, "inputs": {evil: [{"name": evil}]}, "list": [evil], "dict": {evil: evil}},
         title=evil,
     )
     tags = [tag for tag, _ in Page(place.read_text(encoding="utf-8")).tags]
     assert "script" not in tags
+
+
+def test_sentences_stand_under_whom_they_are_about(tmp_path: Path) -> None:
+    said = [
+        "O: 2 environments.", "O cluster 0: half.", "O of PEO: one environment only.", "O clusters differ.",
+        "Pairs were made in space.", "Caution: O: few.",
+    ]  # fmt: skip
+    clusters = CLUSTERS.assign(species="O", group=["O", "O of PEO", "O"][: len(CLUSTERS)])
+    place = write_report(tmp_path, summary=said, clusters=clusters, figures=[], provenance={})
+    text = place.read_text(encoding="utf-8")
+    section = text[text.index("<section") : text.index("</section>")]
+    assert section.split(">", 1)[1] == (
+        "<p><strong>O</strong>: 2 environments.</p><ul><li>cluster 0: half.</li><li>clusters differ.</li></ul>"
+        "<p><strong>O of PEO</strong>: one environment only.</p><p>Pairs were made in space.</p>"
+        "<p><strong>Cautions</strong></p><ul><li>O: few.</li></ul>"
+    )
 
 
 def test_a_run_without_clusters_or_figures_has_a_page(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cgcnn_md.config import ATOM, called, reword
 from cgcnn_md.errors import MissingFileError, StorageError
+from cgcnn_md.report.summary import summary_section
 from cgcnn_md.report.table import cluster_table
 from cgcnn_md.report.trust import trust_section
 
@@ -33,6 +34,7 @@ h2 { font-size: 1.3rem; margin: 2.6rem 0 .8rem; padding-bottom: .3rem; border-bo
 .source { color: var(--soft); margin: 0 0 1.6rem; overflow-wrap: anywhere; }
 .summary { background: var(--shade); border-left: 4px solid var(--accent); padding: .9rem 1.2rem; }
 .summary p { margin: .35rem 0; }
+.summary ul { margin: 0 0 .9rem; padding-left: 1.2rem; font-size: .95rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem; }
 th, td { padding: .4rem .9rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
@@ -78,8 +80,8 @@ def write_report(
     figures
         Picture files, each with its caption, in order.
     provenance
-        Where it comes from: versions, inputs, settings. "source" is shown below the title; what is nested
-        opens on a click.
+        Where it comes from: versions, inputs, settings. The names of "inputs" are shown below the title; what is
+        nested opens on a click.
     trust
         The record of what the result rests on, as ``run.json`` holds it under `trust`.
     level
@@ -99,12 +101,12 @@ def write_report(
     StorageError
         If the page cannot be written.
     """
-    source = provenance.get("source", "")
-    named = ", ".join(map(str, source)) if isinstance(source, list | tuple) else str(source)
+    inputs = provenance.get("inputs", {})
+    named = ", ".join(str(file["name"]) for files in inputs.values() for file in files)
     body = [
         f"<h1>{escape(title)}{'' if level == ATOM else f' of {called(level)}'}</h1>",
-        f'<p class="source">{escape(named)}</p>',
-        '<section class="summary">' + "".join(f"<p>{escape(line)}</p>" for line in summary) + "</section>",
+        f'<p class="source">{escape(named)}</p>' if named else "",
+        summary_section(summary, _names(clusters)),
         "<h2>Clusters</h2>",
         reword(cluster_table(clusters), level),
         reword(trust_section(trust), level) if trust else "",
@@ -127,6 +129,11 @@ def write_report(
     except OSError as error:
         raise StorageError(f"{place}: cannot write the report: {error}; make room or check permissions") from error
     return place
+
+
+def _names(clusters: pd.DataFrame) -> set[str]:
+    """Give the names of species and of groups of atoms."""
+    return {str(name) for column in ("group", "species") if column in clusters for name in clusters[column]}
 
 
 def _figure(path: Path, caption: str) -> str:
