@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from cgcnn_md.analysis.cluster import find_clusters
 from cgcnn_md.analysis.halves import PLACES
 from cgcnn_md.analysis.nulls import try_surrogates
-from cgcnn_md.analysis.valley import Valley
+from cgcnn_md.analysis.valley import CLEAR, PASS, Valley
 from cgcnn_md.analysis.valley_clusters import ValleyClusters, nearness
 
 
@@ -123,6 +123,22 @@ def test_a_barrier_below_1_5_kt_parts_nothing(apart: float, n: int) -> None:
     rng = np.random.default_rng(0)
     points = apart * rng.integers(0, 2, 20_000)[:, None] + rng.normal(size=(20_000, 1))
     assert find_clusters(points, np.full(1, 0.9), np.arange(20_000)).n_clusters == n
+
+
+def test_three_need_a_deeper_valley_than_two() -> None:
+    rng = np.random.default_rng(0)
+    two, when = rng.integers(0, 2, 20_000), np.arange(20_000)
+    noise = rng.normal(size=(20_000, 1))
+    alone = find_clusters(4.45 * two[:, None] + noise, np.full(1, 0.9), when)  # density between: 0.20 of the peaks
+    assert alone.n_clusters == 2
+    assert CLEAR < alone.evidence.valley < PASS
+    three = np.where(when % 3 == 0, 2, two)
+    places = np.array([0.0, 4.45, 15.0])
+    found = find_clusters(places[three][:, None] + noise, np.full(1, 0.9), when)
+    assert found.n_clusters == 2
+    assert adjusted_rand_score(three == 2, found.predict(places[three][:, None] + noise)) > 0.99
+    places[1] = 4.8  # 0.14
+    assert find_clusters(places[three][:, None] + noise, np.full(1, 0.9), when).n_clusters == 3
 
 
 def test_groups_that_atoms_leave_at_once_are_no_environments() -> None:

@@ -145,9 +145,10 @@ def find_clusters(
     Returns
     -------
     SpeciesClusters
-        With the evidence. In doubt the smaller number: clusters with a barrier below 1.5 kT between them are
-        merged, and those that are not found again on halves (`halve`), or have too few points to try that, or are
-        left within a lag or two frames; first the two whose merging loses the least of the slow motion.
+        With the evidence. In doubt the smaller number: clusters with a barrier below 1.5 kT between them (1.7 kT
+        where there are more than two) are merged, and those that are not found again on halves (`halve`), or have too
+        few points to try that, or are left within a lag or two frames; first the two whose merging loses the least of
+        the slow motion.
     """
     points = np.asarray(embedding, dtype=np.float64)
     varied = points.std(axis=0) > 1e-9

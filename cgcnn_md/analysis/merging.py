@@ -10,7 +10,7 @@ from cgcnn_md.analysis.halves import STABLE, Again, Halves
 from cgcnn_md.analysis.lumping import fewer, kept, part_counts
 from cgcnn_md.analysis.membership import AtLag
 from cgcnn_md.analysis.parting import by_process, in_two, other_and_deeper, outlasting
-from cgcnn_md.analysis.valley import PASS
+from cgcnn_md.analysis.valley import PASS, most_left
 from cgcnn_md.analysis.valley_clusters import ValleyClusters
 from cgcnn_md.frame import Floats, Ints
 
@@ -69,14 +69,15 @@ class Sample:
         counts = self._counts(whole)
         while whole.n_clusters_ > 1:
             weak = np.ones(whole.n_clusters_, dtype=bool)
-            if whole.valley_ <= PASS and again is not None:
+            deep = whole.valley_ <= most_left(whole.n_clusters_)
+            if deep and again is not None:
                 found = again.found(whole)
                 lasts = weak if pairs is None else outlasting(whole, pairs, lag)
                 if again.stability(whole) >= STABLE and found.all() and lasts.all():
                     break
                 if not (found & lasts).all():
                     weak = ~(found & lasts)
-            whole = fewer(whole, counts if whole.valley_ <= PASS else None, weak)
+            whole = fewer(whole, counts if deep else None, weak)
         stability = again.stability(whole) if again is not None and whole.n_clusters_ > 1 else 1.0
         almost = None
         if whole.n_clusters_ <= 2 and points.shape[1] > 1 and pairs is not None and self.at_lag is not None:

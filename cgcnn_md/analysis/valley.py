@@ -10,15 +10,25 @@ from numpy.typing import NDArray
 from cgcnn_md.frame import Floats
 
 PASS = 0.22
-"""Density left in a valley over a barrier of 1.5 kT, exp(-1.5), above which it parts no clusters."""
+"""Density left in a valley over a barrier of 1.5 kT, exp(-1.5), above which it parts no two clusters."""
+CLEAR = 0.18
+"""The same among three and more, over 1.7 kT: of the many valleys there some are deep by chance, as training varies."""
 NEAR = 0.3
 """Density left in a valley that parts no clusters but nearly does: another start of training may well find them."""
 EMPTY = 0.05
 """Density left in a valley, up to which it holds nothing that tells how near two groups are."""
 
+BARELY = 0.8
+"""Of the density that may be left, from which another start of training may find more of it."""
+
 _GRID = 200
 _BANDWIDTH = 0.3  # of the narrower group's standard deviation
 _FLAT = 2.0  # the floor of a valley: density up to so many times its least, or up to `EMPTY` of the lower peak
+
+
+def most_left(n_clusters: int) -> float:
+    """Give the density that may be left in the shallowest valley between so many clusters."""
+    return PASS if n_clusters <= 2 else CLEAR
 
 
 @dataclass(frozen=True, eq=False)
