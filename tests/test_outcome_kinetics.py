@@ -176,8 +176,8 @@ def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.Monke
     drawn = {path.stem for path in (out / "figures").iterdir()}
     assert set(outcome_kinetics.FIGURES) < drawn
     page = (out / "report.html").read_text()
-    assert "Li: exchange between clusters 0 and 1 relaxes in" in page
-    assert result.summary[-1] in page
+    assert "<li>exchange between clusters 0 and 1 relaxes in" in page
+    assert f"<li>{result.summary[-1].removeprefix('Li: ')}</li>" in page
 
 
 def test_times_are_written_in_the_unit_that_suits_them() -> None:
