@@ -15,7 +15,7 @@ from cgcnn_md.analysis.cluster import find_clusters
 from cgcnn_md.analysis.parting import across
 from cgcnn_md.analysis.processes import diagonalise, find_processes, lags_around
 from cgcnn_md.analysis.trust import GroupTrust
-from cgcnn_md.analysis.valley import BARELY, NEAR, PASS
+from cgcnn_md.analysis.valley import NEAR, PASS
 
 Series = NDArray[np.float64]
 
@@ -91,7 +91,10 @@ def test_finds_the_two_states_that_continua_hide() -> None:
 
 def test_what_is_parted_by_little_is_said_and_one_environment_can_be_parted() -> None:
     row = GroupTrust("Li", N, 1.0, None, None, None, None, None, None)
-    for width, n, limits in ((0.53, 1, (PASS, NEAR)), (0.49, 2, (BARELY * PASS, PASS))):
+    for width, n, limits, said in (
+        (0.53, 1, (PASS, NEAR), "one environment by little"),
+        (0.49, 2, (0.8 * PASS, PASS), "the least parted of 2 environments are two by little"),
+    ):
         series, state = made(8, 4000, np.random.default_rng(5), width=width)
         points, when, keeps = series.reshape(-1, N), np.repeat(np.arange(4000), 8), np.full(N, 0.7)
 
@@ -104,7 +107,7 @@ def test_what_is_parted_by_little_is_said_and_one_environment_can_be_parted() ->
         assert evidence.n_clusters == n
         assert limits[0] < left <= limits[1]
         (caution,) = of_group(evidence, row)
-        assert f"by little ({left:.3f} of the density is left" in caution.words
+        assert f"{said} ({left:.3f} of the density is left" in caution.words
         assert balanced_accuracy_score(state.ravel(), find(n_clusters=2).fitted.labels_ == 1) > 0.9
 
 

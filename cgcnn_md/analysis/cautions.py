@@ -14,7 +14,7 @@ from cgcnn_md.analysis.cluster import Evidence
 from cgcnn_md.analysis.drift import drifts, gaps
 from cgcnn_md.analysis.nulls import SURROGATES
 from cgcnn_md.analysis.surrogates import Shuffles
-from cgcnn_md.analysis.valley import BARELY, PASS, most_left
+from cgcnn_md.analysis.valley import PASS, most_left
 from cgcnn_md.frame import Ints
 from cgcnn_md.words import listed
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _TRANSITIONS = 30  # below which rates are known to 20 % at best
 _ATOMS = 5  # below which a cluster may be an accident of these
 _FRAMES = 50  # of the longest run, below which what is rare or slow is not seen
+_BARELY = 0.8  # of the density that may be left, from which another start of training may find more of it
 _STABLE = 0.9  # agreement of clusters on halves of the time or of the atoms, below which borders are vague
 _SHARED = 0.7  # of the slow coordinates' variance, which another start of training should lead to
 _LASTS = float(np.exp(-1))  # autocorrelation after one lag of an exchange that lasts a lag
@@ -66,7 +67,7 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
         left = f"{evidence.near:.3f} of the density is left in the valley of a parting in two, {PASS:.3f} is the most"
         yield Caution(0.7, f"{name}: one environment by little ({left}): cluster OUT -n 2 shows it")
     bar = most_left(evidence.n_clusters)
-    if evidence.n_clusters > 1 and BARELY * bar < evidence.valley <= bar:
+    if evidence.n_clusters > 1 and _BARELY * bar < evidence.valley <= bar:
         left = f"{evidence.valley:.3f} of the density is left in the shallowest valley, {bar:.3f} is the most"
         which = f"the least parted of {evidence.n_clusters} environments are two by little ({left})"
         yield Caution(0.6, f"{name}: {which}: another start of training may find one")

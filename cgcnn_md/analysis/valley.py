@@ -18,9 +18,6 @@ NEAR = 0.3
 EMPTY = 0.05
 """Density left in a valley, up to which it holds nothing that tells how near two groups are."""
 
-BARELY = 0.8
-"""Of the density that may be left, from which another start of training may find more of it."""
-
 _GRID = 200
 _BANDWIDTH = 0.3  # of the narrower group's standard deviation
 _FLAT = 2.0  # the floor of a valley: density up to so many times its least, or up to `EMPTY` of the lower peak

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 
 _CAUTION = "Caution: "
 
 
-def summary_section(sentences: Sequence[str], names: Iterable[str]) -> str:
+def summary_section(sentences: Sequence[str], names: Collection[str]) -> str:
     """Write sentences as HTML, those that begin with the name of a group of atoms under that name.
 
     Parameters
@@ -23,11 +23,10 @@ def summary_section(sentences: Sequence[str], names: Iterable[str]) -> str:
     str
         HTML.
     """
-    known = sorted(set(names), key=len, reverse=True)
     about: dict[str, list[str]] = {}
     general, cautions = [], []
     for sentence in sentences:
-        name = next((n for n in known if sentence.startswith((f"{n}: ", f"{n} cluster"))), None)
+        name = next((n for n in names if sentence.startswith((f"{n}: ", f"{n} cluster"))), None)
         if sentence.startswith(_CAUTION):
             cautions.append(sentence.removeprefix(_CAUTION))
         elif name is None:
