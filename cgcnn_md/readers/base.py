@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning
 from cgcnn_md.frame import Frame
-from cgcnn_md.readers.checks import box_kind, check_cell, check_positions
+from cgcnn_md.readers.checks import box_kind, check_cell, check_directions, check_positions
 from cgcnn_md.readers.groups import Groups
 from cgcnn_md.readers.identity import Identity
 from cgcnn_md.readers.molecules import Molecules
@@ -142,6 +142,7 @@ class Reader:
         self._periodic = periodic
         self._skip_bad = skip_bad
         self._box_kind: str | None = None
+        self._like: tuple[int, NDArray[np.bool_]] | None = None  # the first frame read: all are periodic as it is
 
     @property
     def n_atoms(self) -> int:
@@ -260,6 +261,9 @@ class Reader:
             check_positions(positions, where, self.environment_index)
             pbc = raw.pbc & self._periodic
             check_cell(raw.cell, pbc, where)
+            first, wanted = self._like = self._like or (position, pbc)
+            told = "" if self.runs[first] == run else f" of {self._decoder.paths[self.runs[first]]}"
+            check_directions(pbc, wanted, where, f"frame {self.frame_numbers[first]}{told}")
         except BadFrameError as error:
             self.bad_frames[position] = str(error)
             raise

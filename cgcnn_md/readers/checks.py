@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ _REMEDY = "repair the file or pass --on-bad-frame skip"
 _FARTHEST = 1e6
 """Coordinate in Å beyond which a frame is taken as damaged."""
 _REACH = 3.0  # Å from a face within which atoms may meet those beyond it
+_OVERHANG = 0.5  # Å that a cluster may stick out of a box shrunk around its lattice; what is farther out is wrapped
 _TOO_NEAR = 0.75  # of the smallest distance that atoms have otherwise
+_IMAGES = np.array([image for image in product((-1, 0, 1), repeat=3) if image > (0, 0, 0)])  # one of each two opposite
 
 
 def check_positions(positions: Floats, where: str, atoms: NDArray[Any]) -> None:
@@ -68,6 +72,38 @@ def check_cell(cell: Floats, pbc: NDArray[np.bool_], where: str) -> None:
     raise BadFrameError(f"{where}: box vectors ({listed}) Å do not span a box; {_REMEDY}")
 
 
+def check_directions(pbc: NDArray[np.bool_], wanted: NDArray[np.bool_], where: str, first: str) -> None:
+    """Refuse a frame that is periodic in other directions than the first: one without a box among others with one.
+
+    Parameters
+    ----------
+    pbc, wanted
+        Which directions are periodic in this frame and in the first.
+    where, first
+        What to call the two.
+
+    Raises
+    ------
+    BadFrameError
+        If they differ.
+    """
+    if (pbc == wanted).all():
+        return
+    if not pbc.any():
+        raise BadFrameError(f"{where}: there is no periodic box, and {first} has one; {_REMEDY}")
+    if not wanted.any():  # to skip would leave but the first
+        remedy = "repair the file, pass --start to begin after it, or --pbc none"
+        raise BadFrameError(f"{where}: there is a periodic box, and {first} has none; {remedy}")
+    raise BadFrameError(
+        f"{where}: the box is periodic in {_axes(pbc)}, and that of {first} in {_axes(wanted)}; {_REMEDY}"
+    )
+
+
+def _axes(directions: Iterable[Any]) -> str:
+    """Name directions."""
+    return ", ".join(axis for axis, chosen in zip("xyz", directions, strict=True) if chosen)
+
+
 def box_kind(frame: Frame) -> str:
     """Name the kind of a frame's box.
 
@@ -84,8 +120,7 @@ def box_kind(frame: Frame) -> str:
     kind = "triclinic" if oblique else "orthorhombic"
     if frame.pbc.all():
         return kind
-    axes = ", ".join(axis for axis, periodic in zip("xyz", frame.pbc, strict=True) if periodic)
-    return f"{kind}, periodic in {axes}"
+    return f"{kind}, periodic in {_axes(frame.pbc)}"
 
 
 def periodic_directions(text: str | None) -> NDArray[np.bool_]:
@@ -115,7 +150,7 @@ def periodic_directions(text: str | None) -> NDArray[np.bool_]:
 
 
 def meets_itself(frame: Frame) -> str | None:
-    """Ask whether a box repeats, where atoms come nearer across its faces than anywhere in it.
+    """Ask whether a box repeats, where atoms come nearer across its faces, edges or corners than anywhere in it.
 
     So it is with a cluster or a slab in a box that was shrunk around it, which the file does not tell from one that
     repeats.
@@ -136,28 +171,38 @@ def meets_itself(frame: Frame) -> str | None:
         return None
     fractions = np.linalg.solve(frame.cell.T, frame.positions.T).T
     fractions -= fractions.min(axis=0)
-    fractions[fractions > 1 + 1e-6] %= 1.0
-    places = fractions @ frame.cell
     heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
+    fractions[fractions > 1 + _OVERHANG / heights] %= 1.0
+    places = fractions @ frame.cell
     depth = fractions * heights
-    nearest = {}
-    for axis, name in enumerate("xyz"):
-        low, high = depth[:, axis] < _REACH, depth[:, axis] > heights[axis] - _REACH
-        if low.any() and high.any():
-            nearest[name] = float(np.min(KDTree(places[low] + frame.cell[axis]).query(places[high])[0]))
+    low, high = depth < _REACH, depth > heights - _REACH
+    nearest: dict[tuple[int, ...], float] = {}
+    for image in _IMAGES:
+        ahead, behind = image > 0, image < 0
+        these = low[:, ahead].all(axis=1) & high[:, behind].all(axis=1)
+        those = high[:, ahead].all(axis=1) & low[:, behind].all(axis=1)
+        if these.any() and those.any():
+            near = float(np.min(KDTree(places[these] + image @ frame.cell).query(places[those])[0]))
+            axes = tuple(np.flatnonzero(image).tolist())
+            nearest[axes] = min(near, nearest.get(axes, np.inf))
 
     def least(of: Floats) -> float:
         return float(np.asarray(KDTree(of).query(of, 2)[0])[:, 1].min())
 
-    faces = places[((depth < _REACH) | (depth > heights - _REACH)).any(axis=1)]
+    faces = places[(low | high).any(axis=1)]
     if min(nearest.values(), default=np.inf) >= _TOO_NEAR * least(faces):
         return None  # all atoms come no farther from each other than these: a large frame need not be searched
     within = least(places)
-    met = {name: distance for name, distance in nearest.items() if distance < _TOO_NEAR * within}
+    met: list[tuple[int, ...]] = []
+    for axes in sorted(nearest, key=len):
+        # Atoms that meet across a face may as well meet across its edges: only that face does not repeat.
+        if nearest[axes] < _TOO_NEAR * within and not any(set(known) < set(axes) for known in met):
+            met.append(axes)
     if not met:
         return None
+    across = _axes(any(axis in axes for axes in met) for axis in range(3))
     return (
-        f"atoms come within {min(met.values()):.2g} Å of each other across the box in {', '.join(met)}, and nowhere "
+        f"atoms come within {min(nearest.values()):.2g} Å of each other across the box in {across}, and nowhere "
         f"nearer than {within:.2g} Å within it; if it does not repeat there, name the directions in which it does, as "
         "--pbc xy, or --pbc none"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -85,10 +85,19 @@ class MemoryDecoder:
         Frames of each run.
     paths
         What to call each run.
+    restore
+        Puts the objects back as the user had them.
     """
 
-    def __init__(self, source: Source, lengths: Sequence[int], paths: Sequence[str]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        lengths: Sequence[int],
+        paths: Sequence[str],
+        restore: Callable[[], object] | None = None,
+    ) -> None:
         self.paths = paths
+        self._restore = restore
         self._source = source
         self._starts = np.cumsum([0, *lengths])
         self._atoms: Ints | None = None
@@ -140,4 +149,8 @@ class MemoryDecoder:
         self._atoms = atoms
 
     def close(self) -> None:
-        """Do nothing: the objects are the user's."""
+        """Put the objects back as they were: they are the user's."""
+        restore, self._restore = self._restore, None
+        if restore is not None:
+            with third_party([]):
+                restore()

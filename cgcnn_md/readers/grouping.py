@@ -135,6 +135,29 @@ def pair(trajectories: Sequence[InputFile], topology: InputFile) -> SystemFiles:
     return _swapped(rest, misplaced[0])
 
 
+def check_repeats(systems: Sequence[SystemFiles]) -> None:
+    """Refuse a trajectory that is given twice with the same topology, so that its frames would count twice.
+
+    Parameters
+    ----------
+    systems
+        Systems in order.
+
+    Raises
+    ------
+    UsageError
+        If there is one.
+    """
+    seen = set()
+    for system in systems:
+        topology = Path(system.topology.path).resolve()
+        for file in system.trajectories:
+            pair = Path(file.path).resolve(), topology
+            if pair in seen:
+                raise UsageError(f"{file.path} is given twice; wanted each trajectory once")
+            seen.add(pair)
+
+
 def named(systems: Sequence[SystemFiles]) -> list[str]:
     """Give every system a name of its own: its first trajectory's stem, with the folder where two are alike.
 

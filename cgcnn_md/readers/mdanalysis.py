@@ -15,6 +15,7 @@ from cgcnn_md.readers import dcd, lammps
 from cgcnn_md.readers.source import RawFrame, cell_of_dimensions
 
 _SINGLE_PRECISION_TIME = ("XTC", "TRR")
+_TAIL = "ends in an incomplete frame, which is left out"
 
 
 def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MDAnalysisSource:
@@ -47,19 +48,24 @@ def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MD
         source.has_time = False
     if fmt == "LAMMPSDUMP":
         source.boundary = np.array(lammps.dump_header(path).pbc)
-    if (fmt in ("DCD", "LAMMPS") and dcd.has_tail(path)) or (fmt == "LAMMPSDUMP" and _has_tail(reader, path)):
-        source.notes.append(f"{Path(path).name} ends in an incomplete frame, which is left out")
+    if fmt in ("DCD", "LAMMPS") and dcd.has_tail(path):
+        source.notes.append(f"{Path(path).name} {_TAIL}")
+    if fmt == "LAMMPSDUMP" and (said := _end_of_dump(reader, path)):
+        source.notes.append(f"{Path(path).name} {said}")
     return source
 
 
-def _has_tail(reader: Any, path: str) -> bool:
-    """Tell whether text follows the last whole frame of a dump."""
+def _end_of_dump(reader: Any, path: str) -> str:
+    """Say what is wrong with the end of a dump, if anything is."""
     with lammps.open_text(path) as file:
         if path.endswith((".gz", ".bz2", ".xz")):
-            return False  # seeking to the end would decompress it all again
+            return ""  # seeking to the end would decompress it all again
         file.seek(reader._offsets[-1])
         lines = [line for line in file if line.strip()]
-    return len(lines) > int(reader.n_atoms) + 9 or not lines[-1].endswith("\n")
+    if len(lines) > int(reader.n_atoms) + 9:
+        return _TAIL
+    whole = lines[-1][-1:].isspace()
+    return "" if whole else "ends without a line break: if it was cut off there, its last number is not whole"
 
 
 class MDAnalysisSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,7 @@ def open_systems(
     paths = [source] if isinstance(source, str | os.PathLike) else list(source)
     files = [roles.classify(path) for path in paths]
     systems = [grouping.pair(files, roles.classify(topology))] if topology is not None else grouping.group(files)
+    grouping.check_repeats(systems)
     readers: list[Reader] = []
     try:
         for system, name in zip(systems, grouping.named(systems), strict=True):
@@ -182,9 +184,14 @@ def _in_memory(source: Any, top: Path | None, config: ReadConfig, level: str) ->
         lengths = np.bincount(runs).tolist()
         path = getattr(universe.trajectory, "filename", None)
         name = roles.InputFile(path, "mdanalysis", "", "movie").stem if isinstance(path, str) else "frames"
-        decoder = MemoryDecoder(frames, lengths, [name] * len(lengths))
+        back = partial(universe.trajectory.__getitem__, universe.trajectory.ts.frame)
+        decoder = MemoryDecoder(frames, lengths, [name] * len(lengths), back)
         atoms, times = topology.of_universe(universe), [bool(frames.has_time)] * len(lengths)
-        return _assemble(name, (), decoder, atoms, lengths, times, config, level, [], group)
+        try:
+            return _assemble(name, (), decoder, atoms, lengths, times, config, level, [], group)
+        except BaseException:
+            decoder.close()
+            raise
     images = [source] if hasattr(source, "get_chemical_symbols") else source
     if not isinstance(images, list | tuple) or not all(hasattr(image, "get_chemical_symbols") for image in images):
         kind = type(source).__name__
@@ -237,11 +244,11 @@ def _assemble(
     reader = Reader(
         name, sources, decoder, layout, found, line, inside, held, rows, periodic, skip_bad=skip, notes=everything
     )  # fmt: skip
+    first = reader.first()  # before all others, which must be periodic as it is
     if not skip:
         # Truncation shows in the last frame of a run: better now than after an hour of training.
         for position in np.flatnonzero(np.diff(reader.runs, append=-1)):
             reader[int(position)]
-    first = reader.first()
     if first is not None and box_kind(first) == "none":
         reader.notes.append("there is no box: the system is taken as not periodic")
     elif first is not None and config.pbc is None and (asked := meets_itself(first)):

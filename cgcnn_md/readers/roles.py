@@ -22,6 +22,11 @@ _TRAJECTORIES = (
 _TOPOLOGIES = ("XML", "PSF", "PRMTOP", "PARM7", "TPR", "ITP")
 _STRUCTURES = ("GRO", "PDB", "ENT", "PQR", "PDBQT", "XPDB", "MMTF", "MMCIF", "DMS", "DATA", "CRD")
 _MOVIES = ("LAMMPSDUMP", "GSD", "TXYZ", "ARC", "MOL2", "HISTORY")
+_UNPACKED = (
+    "XTC", "TRR", "DCD", "TRZ", "NCDF", "NC", "TNG", "H5MD", "INPCRD", "RESTRT", "COOR", "NAMDBIN", "GSD", "DMS",
+    "HISTORY", "TRC", "traj",
+)  # fmt: skip
+"""Formats whose readers open no compressed file; MDAnalysis opens none with .xz."""
 _ALIASES = {
     "LAMMPSTRJ": "LAMMPSDUMP", "DUMP": "LAMMPSDUMP", "LMP": "DATA", "LAMMPSDATA": "DATA", "RST7": "RESTRT",
     "RST": "RESTRT", "NETCDF": "NCDF",
@@ -90,7 +95,15 @@ def classify(path: str | os.PathLike[str]) -> InputFile:
     file = file or _ase_by_name(text, name) or _sniff(text) or _ase_by_content(text)
     if file is None:
         raise InputError(f"{text}: unknown kind of file; wanted a format that MDAnalysis or ASE reads")
+    _check_packing(file)
     return file
+
+
+def _check_packing(file: InputFile) -> None:
+    """Refuse a compressed file whose reader does not decompress it."""
+    tool = {".gz": "gunzip", ".bz2": "bunzip2", ".xz": "unxz"}.get(Path(file.path).suffix)
+    if tool and (file.format in _UNPACKED or (tool == "unxz" and file.backend == "mdanalysis")):
+        raise InputError(f"{file.path}: {file.format} cannot be read compressed; unpack it first ({tool} {file.path})")
 
 
 def _of_format(path: str, key: str) -> InputFile | None:

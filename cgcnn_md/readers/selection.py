@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,7 +99,10 @@ def lay_out(
     notes: list[str] = []
     atoms = topology.universe.atoms
     inside = _chosen(atoms, environment, "environment", notes, topology.n_atoms) & ~species.dropped
-    wanted = _chosen(atoms if group is None else group, select, "select", notes, topology.n_atoms) & ~species.dropped
+    if group is not None and not len(group):
+        raise InputError("the AtomGroup is empty; wanted at least one atom")
+    chosen = _chosen(atoms if group is None else group, select, "select", notes, topology.n_atoms)
+    wanted = chosen & ~species.dropped
     if select is None and group is None:
         wanted &= inside
     outside = int((wanted & ~inside).sum())
@@ -107,24 +111,26 @@ def lay_out(
         inside |= wanted
     if not wanted.any():
         text = select or environment or "all"
-        hint = _hint(topology, species)
-        raise InputError(f"selection {text!r}: no atom of {topology.n_atoms}; wanted at least one{hint}")
+        offered = _chosen(atoms if group is None else group, None, "select", notes, topology.n_atoms)
+        sites = _sites(topology, chosen & species.dropped)
+        hint = _hint(topology, species, offered)
+        raise InputError(f"selection {text!r}: no atom of {offered.sum()}{sites}; wanted at least one{hint}")
     index = np.flatnonzero(inside)
     targets = np.flatnonzero(wanted[index])
     labels = species.labels[index].astype(str)
     known, codes = np.unique(labels, return_inverse=True)
-    chosen = index[targets]
+    kept = index[targets]
     names = topology.names if topology.names is not None else species.labels.astype(str)
     resnames = topology.resnames if topology.resnames is not None else np.full(topology.n_atoms, "")
     return Layout(
         index.astype(np.int64),
         targets.astype(np.int64),
-        np.asarray(names)[chosen].astype(str),
-        np.asarray(resnames)[chosen].astype(str),
-        topology.resids[chosen],
+        np.asarray(names)[kept].astype(str),
+        np.asarray(resnames)[kept].astype(str),
+        topology.resids[kept],
         codes.astype(np.int16),
         tuple(known.tolist()),
-        None if topology.types is None else topology.types[chosen],
+        None if topology.types is None else topology.types[kept],
         notes,
     )
 
@@ -188,9 +194,24 @@ def _chosen(atoms: Any, text: str | None, option: str, notes: list[str], n_atoms
     return mask
 
 
-def _hint(topology: Topology, species: Species) -> str:
-    """List what could be selected."""
-    known = sorted(set(species.labels[~species.dropped].tolist()))
-    residues = [] if topology.resnames is None else sorted(set(topology.resnames.tolist()))
-    text = f"; there are elements {', '.join(known[:8])}"
-    return text + (f" and residues {', '.join(residues[:8])}" if any(residues) else "")
+def _sites(topology: Topology, chosen: NDArray[np.bool_]) -> str:
+    """Say which massless sites are left out of a selection."""
+    if not chosen.any():
+        return ""
+    names = "" if topology.names is None else f" ({_listed(topology.names[chosen])})"
+    return f", for the {int(chosen.sum())} massless sites{names} in it are left out"
+
+
+def _hint(topology: Topology, species: Species, offered: NDArray[np.bool_]) -> str:
+    """List what could be selected of the atoms that were offered."""
+    atoms = offered & ~species.dropped
+    text = f"; there are elements {_listed(species.labels[atoms])}"
+    residues = np.empty(0, str) if topology.resnames is None else topology.resnames[atoms]
+    return text + (f" and residues {_listed(residues)}" if any(residues) else "")
+
+
+def _listed(values: NDArray[Any]) -> str:
+    """List the distinct values, of many the most frequent."""
+    counts = Counter(values.tolist())
+    shown = sorted(value for value, _ in counts.most_common(8))
+    return ", ".join(shown) + (f" and {len(counts) - 8} more" if len(counts) > 8 else "")

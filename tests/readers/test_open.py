@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 
 import ase
@@ -171,6 +172,64 @@ def test_refusals(universe, settings, error, message):
         open_trajectory(universe, **settings)
 
 
+def test_a_trajectory_given_twice_is_refused(xtc, gro, tmp_path):
+    for paths in ([xtc, xtc, gro], [xtc, gro, xtc, gro], [xtc, xtc.parent / "." / xtc.name, gro]):
+        with pytest.raises(UsageError, match=r"traj\.xtc is given twice; wanted each trajectory once"):
+            open_systems(paths)
+    readers = open_systems([xtc, gro, xtc, write_gro(tmp_path / "other.gro")])
+    assert [len(reader) for reader in readers] == [8, 8]
+    for reader in readers:
+        reader.close()
+
+
+def test_a_selection_of_nothing_says_what_there_is(universe, gro, xtc):
+    import MDAnalysis
+
+    massless = r"'name MW': no atom of 108, for the 27 massless sites \(MW\) in it are left out; wanted"
+    with pytest.raises(InputError, match=massless):
+        open_trajectory(universe, select="name MW")
+    with pytest.raises(InputError, match=r"'name OW': no atom of 54; .* there are elements H and residues SOL$"):
+        open_trajectory(universe.select_atoms("name HW1 HW2"), select="name OW")
+    with pytest.raises(InputError, match=r"^the AtomGroup is empty; wanted at least one atom$"):
+        open_trajectory(universe.atoms[:0])
+    mixed = MDAnalysis.Universe(str(gro), str(xtc), to_guess=())
+    for i in range(10):
+        mixed.residues[i].resname = f"A{i}"
+    with pytest.raises(InputError, match=r"residues A0, .*, A6, SOL and 3 more$"):
+        open_trajectory(mixed, select="resname XXX")
+
+
+def test_a_universe_stays_at_its_frame(xtc, gro):
+    import MDAnalysis
+
+    universe = MDAnalysis.Universe(str(gro), str(xtc), to_guess=())
+    universe.trajectory[3]
+    before = universe.atoms.positions
+    with open_trajectory(universe) as reader:
+        list(reader)
+    assert universe.trajectory.ts.frame == 3
+    assert_array_equal(universe.atoms.positions, before)
+    with pytest.raises(InputError, match="none of 8 frames"):
+        open_trajectory(universe, begin=500)
+    assert universe.trajectory.ts.frame == 3
+
+
+@pytest.mark.parametrize(("name", "tool"), [("a.xtc.gz", "gunzip"), ("a.dcd.bz2", "bunzip2"), ("a.pdb.xz", "unxz")])
+def test_what_cannot_be_read_compressed_is_to_be_unpacked(tmp_path, gro, name, tool):
+    (tmp_path / name).write_bytes(b"x" * 100)
+    with pytest.raises(InputError, match=rf"cannot be read compressed; unpack it first \({tool} .*{name}\)"):
+        open_trajectory(tmp_path / name, gro)
+
+
+def test_structures_may_be_compressed(tmp_path, gro, xtc):
+    path = tmp_path / "a.gro.gz"
+    path.write_bytes(gzip.compress(gro.read_bytes()))
+    with open_trajectory(xtc, path) as reader:
+        assert len(reader) == 8
+    with open_trajectory(path) as reader:
+        assert reader.n_atoms == 3 * N_WATERS
+
+
 def test_topology_of_another_system(folder, xtc):
     (folder / "small.xyz").write_text("3\nwater\nO 0 0 0\nH 1 0 0\nH 0 1 0\n")
     with pytest.raises(InputError, match=r"traj\.xtc has 108 atoms, .*small\.xyz 3; give the topology"):
@@ -259,7 +318,9 @@ def test_types_in_an_xyz_are_no_elements(tmp_path):
     with open_trajectory(path) as reader:
         assert reader.species == ("type1", "type2")
         assert reader.box_kind == "none"
-    with open_trajectory([path, path], type_map={"1": "Si", "2": "O"}) as reader:
+    other = tmp_path / "more.xyz"
+    other.write_text(path.read_text())
+    with open_trajectory([path, other], type_map={"1": "Si", "2": "O"}) as reader:
         assert reader.species == ("O", "Si")
         assert reader.runs.tolist() == [0, 0, 1, 1]
 
@@ -282,6 +343,11 @@ def test_lammps_dump(tmp_path):
     with open_trajectory(path) as reader:
         assert (len(reader), reader.species_table()[0].source) == (2, "element")
         assert "a.lammpstrj ends in an incomplete frame, which is left out" in reader.notes
+    path.write_text(dump()[:-1])
+    with open_trajectory(path) as reader:
+        assert len(reader) == 3
+        (note,) = (note for note in reader.notes if note.startswith("a.lammpstrj ends"))
+        assert note.startswith("a.lammpstrj ends without a line break")
     path.write_text(dump(columns="type x y z", rows=("1 1 2 3",)))
     with pytest.raises(InputError, match="has no column 'id'"):
         open_trajectory(path)
@@ -398,6 +464,14 @@ def test_a_box_around_a_cluster_is_asked_about():
     cluster.cell[2, 2] += 1.8
     with open_trajectory(cluster) as reader:
         assert any("across the box in y," in note for note in reader.notes)
+
+
+def test_a_box_whose_edges_meet_is_asked_about():
+    block = ase.build.bulk("Fe", cubic=True).repeat(5)  # across a face of bcc no two atoms are opposite each other
+    block.cell = np.diag(np.ptp(block.positions, axis=0) + 0.05)
+    block.rattle(0.05, seed=0)  # beyond the box
+    with open_trajectory(block) as reader:
+        assert any("across the box in x, y, z," in note for note in reader.notes)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,6 +90,39 @@ def test_box_of_no_volume(tmp_path):
         pytest.raises(BadFrameError, match=r"frame 1 of .* do not span a box"),
     ):
         list(reader)
+
+
+ARGON = "1\n{}Properties=species:S:1:pos:R:3\nAr 0 0 0\n"
+BOX = 'Lattice="9 0 0 0 9 0 0 0 9" '
+
+
+@pytest.mark.parametrize(
+    ("frames", "settings", "bad", "message"),
+    [
+        ([BOX, "", BOX], {}, [1], "frame 1 of .*a.extxyz: there is no periodic box, and frame 0 has one; repair"),
+        ([BOX, BOX + 'pbc="F F F" ', BOX], {"pbc": "xy"}, [1], "there is no periodic box, and frame 0 has one"),
+        ([BOX + 'pbc="F F F" ', BOX, BOX], {}, [1, 2], "there is a periodic box, and frame 0 has none; .* --start"),
+        ([BOX, BOX + 'pbc="T T F" ', BOX], {}, [1], "the box is periodic in x, y, and that of frame 0 in x, y, z;"),
+        ([BOX, BOX + 'pbc="T T F" ', BOX], {"pbc": "xy"}, [], ""),
+        ([BOX, "", BOX], {"pbc": "none"}, [], ""),
+    ],
+)
+def test_frames_that_are_periodic_in_other_directions(tmp_path, frames, settings, bad, message):
+    path = tmp_path / "a.extxyz"
+    path.write_text("".join(ARGON.format(box) for box in frames))
+    with open_trajectory(path, on_bad_frame="skip", **settings) as reader:
+        describe(reader, scan=True)
+        assert sorted(reader.bad_frames) == bad
+        assert all(re.search(message, text) for text in reader.bad_frames.values())
+
+
+def test_runs_that_are_periodic_in_other_directions(tmp_path):
+    paths = [tmp_path / "a.extxyz", tmp_path / "b.extxyz"]
+    for path, box in zip(paths, [BOX, BOX + 'pbc="T F F" '], strict=True):
+        path.write_text(ARGON.format(box) * 2)
+    message = r"frame 1 of .*b\.extxyz: the box is periodic in x, and that of frame 0 of .*a\.extxyz in x, y, z;"
+    with pytest.raises(BadFrameError, match=message):
+        open_trajectory(paths)
 
 
 def test_atoms_that_change(tmp_path):
