@@ -28,12 +28,29 @@ FIGURES = {
     "from the chosen lag (dashed) on. In the shade they are shorter than the lag, and cannot be told.",
     "chapman_kolmogorov": "Probability to be in the same cluster later: predicted by the model (lines) and counted "
     "(points), with 95 % intervals.",
-    "network": "Clusters by population, and the rates between them: an arrow's time is one over its rate.",
+    "network": "Clusters by their stationary share in the Markov model, among atoms in these clusters only; it differs "
+    "from the population where a run drifts. Arrows are rates between them: an arrow's time is one over its rate.",
     "lifetimes": "Mean stay in each cluster, as counted from frame to frame and by the model, with 95 % intervals.",
     "residence": "Probability to be in the cluster later: never having left it (broken lines), or left between or not "
     "(full lines); as counted, with 95 % intervals.",
 }
 _FEWEST_FRAMES = 20
+
+
+def has_figure(folder: OutFolder, name: str) -> bool:
+    """Tell whether a figure has anything to show where its table is there: no test is drawn where there is none.
+
+    Parameters
+    ----------
+    folder
+        The output folder.
+    name
+        Name of the figure.
+    """
+    if name != "chapman_kolmogorov":
+        return True
+    groups = json.loads((folder.path / KINETICS).read_text(encoding="utf-8"))["groups"]
+    return any(name in facts for facts in groups.values())
 
 
 def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False) -> None:

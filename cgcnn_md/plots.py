@@ -34,6 +34,7 @@ class Plots:
     def spectrum(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
         """Draw how slow each coordinate is; options of `plotting.plot_spectrum`."""
         from cgcnn_md.analysis.census import step_time
+        from cgcnn_md.config import in_time
         from cgcnn_md.plotting import plot_spectrum
 
         stores, table = self._result.stores(), self._result.timescales
@@ -41,11 +42,12 @@ class Plots:
         embedded = set().union(*(s.species.tolist() for s in stores))  # others are in the surroundings only
         kept = self._result.provenance.get("kept", store.attrs.get("kept"))
         lag = step_time(store) * float(store.attrs.get("lag") or "nan")
+        timed = in_time(str(store.attrs.get("view", "time")))
         try:
             shuffled = self._result.shuffled
         except MissingFileError:  # pairs were not made by time
             shuffled = None
-        options = {"kept": kept, "lag": lag if lag > 0 else None, "shuffled": shuffled, **options}
+        options = {"kept": kept, "lag": lag if lag > 0 else None, "shuffled": shuffled, "timed": timed, **options}
         return plot_spectrum(table[table["species"].isin(embedded)], ax=_canvas(ax), **options)
 
     def populations(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:

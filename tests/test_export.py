@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import ase.io
 import MDAnalysis as mda
@@ -23,9 +24,9 @@ from cgcnn_md.store import Store
 TINY = {"epochs": 1, "steps_per_epoch": 2, "batch_atoms": 200, "width": 16, "layers": 2, "k": 8}
 
 
-def embedded(folder: Path, **settings: object) -> Path:
+def embedded(folder: Path, name: str = "water", **settings: object) -> Path:
     """Water in an oblique box, its groups parted in two whatever they hold."""
-    xtc, gro = write_xtc(folder / "water.xtc", 12), write_gro(folder / "topol.gro")
+    xtc, gro = write_xtc(folder / f"{name}.xtc", 12), write_gro(folder / "topol.gro")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(project, "_FEWEST", 10**9)
         patch.setattr(outcome, "draw", lambda folder: None)
@@ -73,13 +74,23 @@ def run_in_tcl(script: Path) -> tuple[list[list[int]], list[str]]:
     tcl = tkinter.Tcl()
     n_frames = len(script.with_suffix(".clusters").read_text().splitlines())
     tcl.eval(
-        "proc mol {args} { lappend ::did $args }\nproc color {args} {}\nproc animate {args} {}\n"
+        "proc mol {args} { lappend ::did $args\n"
+        "if {[lindex $args 0] in {new addfile}} { file size [lindex $args 1] } }\n"
+        "proc color {args} {}\nproc animate {args} {}\n"
         f"proc molinfo {{args}} {{ return {n_frames} }}\nproc atomselect {{args}} {{ return atoms }}\n"
         "proc atoms {args} { if {[lindex $args 0] eq {set}} { lappend ::sets [lindex $args 2] } }"
     )
-    tcl.eval(f"source {{{script}}}")
+    tcl.call("source", str(script))
     sets = [[int(x) for x in tcl.splitlist(row)] for row in tcl.splitlist(tcl.eval("set ::sets"))]
     return sets, [" ".join(map(str, tcl.splitlist(row))) for row in tcl.splitlist(tcl.eval("set ::did"))]
+
+
+def loaded_by(script: Path) -> list[tuple[tuple[str, ...], dict[str, object]]]:
+    """Run the block of Python of a script for PyMOL with a stand-in for `cmd`: what it loads."""
+    loaded: list[tuple[tuple[str, ...], dict[str, object]]] = []
+    block = script.read_text().split("\npython\n")[1].split("\npython end\n")[0]
+    exec(block, {"cmd": SimpleNamespace(load=lambda *args, **options: loaded.append((args, options)))})
+    return loaded
 
 
 @pytest.mark.filterwarnings("ignore:DCDReader currently makes independent timesteps")
@@ -88,7 +99,7 @@ def test_vmd_gets_frames_and_a_script_that_reads_the_clusters(out: Path, frames:
     universe = mda.Universe(script.with_suffix(".pdb"), script.with_suffix(".dcd"))
     assert universe.atoms.names.tolist() == ["O", "H", "H"] * N_WATERS
     assert universe.residues.resnames.tolist() == ["SOL"] * N_WATERS
-    assert len(universe.trajectory) == 4
+    assert [step.time for step in universe.trajectory] == pytest.approx([0, 6, 12, 18])  # ps
     for step, positions in zip(universe.trajectory, frames[::3], strict=True):
         between = [np.linalg.norm(x[:, None] - x, axis=-1) for x in (step.positions, positions)]  # it may be turned
         np.testing.assert_allclose(*between, atol=1e-4)
@@ -105,9 +116,21 @@ def test_pymol_gets_clusters_as_b_factors_of_every_state(out: Path) -> None:
     lines = (out / "export" / "water.states.pdb").read_text().splitlines()
     factors = [float(line[60:66]) for line in lines if line.startswith(("ATOM", "HETATM"))]
     np.testing.assert_array_equal(np.reshape(factors, (3, -1)), labels_of(out)[::4])
-    text = script.read_text()
-    assert "load water.states.pdb, water, discrete=1" in text
-    assert "color cluster_1, (b = 1)" in text
+    assert loaded_by(script) == [(("water.states.pdb", "water"), {"discrete": 1})]
+    assert "color cluster_1, (b = 1)" in script.read_text()
+
+
+@pytest.mark.filterwarnings("ignore:DCDReader currently makes independent timesteps")
+def test_names_and_times_are_those_of_the_trajectory_whatever_they_are(tmp_path: Path) -> None:
+    name = 'my [water], "$x" {1; 2'
+    out = embedded(tmp_path, name, start=1)
+    (script,) = revisit.export(out, to="vmd", step=4)
+    sets, _ = run_in_tcl(script)
+    np.testing.assert_array_equal(sets, labels_of(out)[::4])
+    universe = mda.Universe(script.with_suffix(".pdb"), script.with_suffix(".dcd"))
+    assert [step.time for step in universe.trajectory] == pytest.approx([2, 10, 18])  # ps
+    (script,) = revisit.export(out, to="pymol", step=4)
+    assert loaded_by(script) == [((f"{name}.states.pdb", "my__water_____x___1__2"), {"discrete": 1})]
 
 
 def test_atoms_of_a_group_have_its_cluster(tmp_path: Path) -> None:

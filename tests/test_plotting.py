@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from cgcnn_md.errors import StorageError, UsageError
+from cgcnn_md.out_folder import OutFolder
+from cgcnn_md.outcome_kinetics import has_figure
 from cgcnn_md.plotting import (
+    plot_chapman_kolmogorov,
     plot_coordination,
     plot_displacement,
     plot_gates,
@@ -219,6 +225,16 @@ def test_the_spectrum_marks_what_was_kept_and_says_how_slow() -> None:
     assert len({bar.get_facecolor() for bar in first.patches}) == 2
 
 
+def test_the_spectrum_has_no_times_where_pairs_were_not_made_by_time() -> None:
+    ax = plot_spectrum(SPECTRUM, {"O": 2, "H": 0}, lag=4.0, species="O", timed=False)
+    assert ax.get_ylabel() == "correlation of a pair"
+    assert not ax.texts
+    unknown = plot_spectrum(SPECTRUM.assign(timescale_ps=np.nan), {"O": 2, "H": 0}, species="O")
+    assert not unknown.texts
+    long = plot_spectrum(SPECTRUM.assign(timescale_ps=123456.0), {"O": 1, "H": 0}, species="O")
+    assert [t.get_text() for t in long.texts] == ["123 ns"]
+
+
 def test_the_spectrum_marks_what_shuffled_pairs_keep() -> None:
     shuffled = pd.DataFrame(
         {
@@ -311,6 +327,10 @@ def test_coordination_shows_the_neighbours_that_differ() -> None:
     assert sum(bars.values()) == pytest.approx(3)
     assert ax.get_xticks().tolist() == [2, 3, 4, 5, 6]
     alone = plot_coordination(table, WATER, species="O", neighbour="H")
+    low = plot_coordination(table.assign(share=table.share / 4), WATER, species="O", neighbour="O").yaxis
+    assert [round(float(low.get_major_formatter()(t).removesuffix(" %")) / 100, 9) for t in low.get_ticklocs()] == (
+        pytest.approx(low.get_ticklocs().tolist())
+    )
     assert alone.get_title(loc="left") == "H around O"
     nothing = plot_coordination(counts_of(WATER, ["H"], alike=True), WATER, species="O")
     assert [text.get_text() for text in nothing.texts] == ["no number of neighbours differs between clusters"]
@@ -321,6 +341,25 @@ def test_training_marks_the_kept_epoch() -> None:
     assert legend_of(plot_training(table)) == ["training frames", "held-out frames", "kept: epoch 2, 1.5"]
     without = plot_training(table.assign(validation=np.nan))
     assert legend_of(without) == ["training frames"]
+
+
+def test_only_groups_with_a_test_are_drawn(tmp_path: Path) -> None:
+    one = {end: [[[0.5, 0.5], [0.5, 0.5]]] for end in ("value", "low", "high")}
+    tested = {
+        "active_clusters": [1, 2], "lag_frames": 1, "transition_matrix": {end: v[0] for end, v in one.items()},
+        "chapman_kolmogorov": {
+            "holds": True, "largest_deviation": 0.0, "lag_frames": [2], "predicted": one, "counted": one,
+        },
+    }  # fmt: skip
+    untested = {"active_clusters": [1, 2], "lag_frames": 1}
+    drawn = plot_chapman_kolmogorov({"groups": {"H": untested, "O": tested}}, WATER)
+    assert [panel.get_title(loc="left") for panel in drawn.figure.axes] == ["O: holds"]
+    bare = plot_chapman_kolmogorov({"groups": {"H": untested}}, WATER)
+    assert [text.get_text() for text in bare.texts] == ["no longer lag could be counted"]
+    folder = cast(OutFolder, SimpleNamespace(path=tmp_path))
+    for groups, there in (({"O": tested, "H": untested}, True), ({"H": untested}, False), ({}, False)):
+        (tmp_path / "kinetics.json").write_text(json.dumps({"groups": groups}))
+        assert has_figure(folder, "chapman_kolmogorov") is there
 
 
 def test_an_axes_or_a_figure_can_be_given() -> None:

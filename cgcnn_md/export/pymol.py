@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cgcnn_md.export.scene import GREY, Scene
@@ -31,14 +32,21 @@ def write_pymol(scene: Scene, folder: Path) -> Path:
                 place(universe, shot.frame)
                 universe.atoms.tempfactors = shot.cluster.astype(float)
                 frames.write(universe.atoms)
+    # in Python, for in a command commas, brackets and semicolons of a name would part it
+    load = f"cmd.load({pdb.name!a}, {_object(scene.name)!a}, discrete=1)"
     lines = [
-        f"# pymol {script.name}", f"load {pdb.name}, {scene.name}, discrete=1", "hide everything", "show spheres",
+        "# for PyMOL: pymol FILE", "python", load, "python end", "hide everything", "show spheres",
         "set sphere_scale, 0.4", *_coloured("cluster_none", GREY, "b < 0"),
     ]  # fmt: skip
     for cluster, colour in scene.colours.items():
         lines += _coloured(f"cluster_{cluster}", colour, f"b = {cluster}")
     script.write_text("\n".join([*lines, "zoom", ""]), encoding="utf-8")
     return script
+
+
+def _object(name: str) -> str:
+    """Make a name that PyMOL gives to an object."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", name)
 
 
 def _coloured(name: str, colour: tuple[float, float, float], which: str) -> list[str]:

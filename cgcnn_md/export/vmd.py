@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
+
+from cgcnn_md.analysis.census import step_time
+from cgcnn_md.analysis.samples import labelled_frames
 from cgcnn_md.export.scene import GREY, Scene
 from cgcnn_md.export.universe import place, universe_of
 from cgcnn_md.readers.third_party import third_party
 
 _FIRST, _LAST = 1, 32  # of the colours that VMD lets one change; atoms without a cluster have the first
 
-_SCRIPT = """# vmd -e {name}.tcl
-set folder [file dirname [file normalize [info script]]]
-mol new $folder/{name}.pdb type pdb waitfor all
+_SCRIPT = """# for VMD: vmd -e FILE
+set files [file dirname [file normalize [info script]]]/{name}
+mol new $files.pdb type pdb waitfor all
 animate delete all
-mol addfile $folder/{name}.dcd type dcd waitfor all
+mol addfile $files.dcd type dcd waitfor all
 set atoms [atomselect top all]
-set clusters [open $folder/{name}.clusters r]
+set clusters [open $files.clusters r]
 for {{set i 0}} {{$i < [molinfo top get numframes]}} {{incr i}} {{
     $atoms frame $i
     $atoms set user [split [gets $clusters] " "]
@@ -49,7 +54,7 @@ def write_vmd(scene: Scene, folder: Path) -> Path:
         universe = universe_of(scene)
         with (
             (folder / f"{scene.name}.clusters").open("w", encoding="utf-8") as labels,
-            MDAnalysis.Writer(str(folder / f"{scene.name}.dcd"), scene.n_atoms) as frames,
+            MDAnalysis.Writer(str(folder / f"{scene.name}.dcd"), scene.n_atoms, **_times(scene)) as frames,
         ):
             for number, shot in enumerate(scene.shots()):
                 place(universe, shot.frame)
@@ -58,7 +63,7 @@ def write_vmd(scene: Scene, folder: Path) -> Path:
                 frames.write(universe.atoms)
                 labels.write(" ".join(map(str, shot.cluster.tolist())) + "\n")
     with script.open("w", encoding="utf-8") as file:
-        file.write(_SCRIPT.format(name=scene.name))
+        file.write(_SCRIPT.format(name=_word(scene.name)))
         for k, cluster in enumerate(clusters):
             number = _FIRST + k % (_LAST + 1 - _FIRST)
             which = "user < 0" if cluster < 0 else f"user = {cluster}"
@@ -69,3 +74,18 @@ def write_vmd(scene: Scene, folder: Path) -> Path:
                 f"mol selupdate {k} top on\n"
             )
     return script
+
+
+def _times(scene: Scene) -> dict[str, float]:
+    """Say when frames are, where that is known: DCD holds the first time and one spacing, in stored frames."""
+    spacing = step_time(scene.store)
+    if not spacing > 0:
+        return {}
+    first = scene.store.time[labelled_frames(scene.store)[:1]]
+    start = round(float(first[0]) / spacing) if np.isfinite(first).any() else 0
+    return {"dt": scene.step * spacing, "nsavc": scene.step, "istart": start}
+
+
+def _word(text: str) -> str:
+    """Write a text so that Tcl takes it for a part of one word, as it is."""
+    return re.sub(r"[^\w.-]", r"\\\g<0>", text)

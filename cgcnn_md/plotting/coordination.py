@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
+from matplotlib.ticker import FuncFormatter
 
 from cgcnn_md.plotting.style import dress, legend_beside, looks, names, nothing, panels
 
@@ -120,7 +121,5 @@ def _draw(ax: Axes, table: pd.DataFrame, clusters: pd.DataFrame) -> None:
     ax.set_xlim(n.min() - 0.6, n.max() + 0.6)
     step = 1 + int(n.max() - n.min()) // 12
     ax.set_xticks(np.arange(n.min(), n.max() + 1, step))
-    top = float(table.to_numpy().max())
-    ax.set_ylim(0, 1.08 * top)
-    ticks = [t for t in ax.get_yticks() if t <= 1.08 * top]
-    ax.set_yticks(ticks, [f"{100 * t:.0f} %" for t in ticks])
+    ax.set_ylim(0, 1.08 * float(table.to_numpy().max()))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))

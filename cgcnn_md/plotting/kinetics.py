@@ -24,9 +24,10 @@ _SHOWN = ("predicted", "counted")
 
 
 def group_panels(
-    kinetics: dict[str, Any], ax: Axes | FigureBase | None, size: tuple[float, float] = (6.4, 4.2)
-) -> tuple[Axes, list[tuple[str, dict[str, Any], Axes]]]:
-    """Make a panel for each group of atoms that has a model.
+    kinetics: dict[str, Any], ax: Axes | FigureBase | None, size: tuple[float, float] = (6.4, 4.2), *,
+    of: str = "lag_frames", without: str = "no Markov model",
+) -> tuple[Axes, list[tuple[str, dict[str, Any], Axes]]]:  # fmt: skip
+    """Make a panel for each group of atoms that has a model, or what else is drawn.
 
     Parameters
     ----------
@@ -36,16 +37,20 @@ def group_panels(
         Axes for one group, or figure to fill; None for a new figure.
     size
         Of a panel, in inches.
+    of
+        Which of the facts a group must have.
+    without
+        What the first panel says where no group has it.
 
     Returns
     -------
     first, drawn
-        The first panel, which says so where there is no model; and name, facts and panel of each group.
+        The first panel; and name, facts and panel of each group.
     """
-    groups = {name: facts for name, facts in kinetics["groups"].items() if "lag_frames" in facts}
+    groups = {name: facts for name, facts in kinetics["groups"].items() if of in facts}
     axes = panels(ax, list(groups) or [""], columns=2, size=size)
     if not groups:
-        nothing(axes[0], "no Markov model")
+        nothing(axes[0], without)
     return axes[0], [(name, facts, panel) for (name, facts), panel in zip(groups.items(), axes)]
 
 
@@ -119,7 +124,7 @@ def plain_numbers(axis: Axis) -> None:
 def plot_chapman_kolmogorov(
     kinetics: dict[str, Any], clusters: pd.DataFrame, ax: Axes | FigureBase | None = None
 ) -> Axes:
-    """Draw how probably an atom is in its cluster later, as predicted and as counted, a panel per group of atoms.
+    """Draw how probably an atom is in its cluster later, as predicted and counted, a panel per group that has a test.
 
     Parameters
     ----------
@@ -135,12 +140,9 @@ def plot_chapman_kolmogorov(
     Axes
         The first panel; its `figure` is the whole.
     """
-    first, drawn = group_panels(kinetics, ax)
+    first, drawn = group_panels(kinetics, ax, of="chapman_kolmogorov", without="no longer lag could be counted")
     for name, facts, panel in drawn:
-        if "chapman_kolmogorov" in facts:
-            _chapman_kolmogorov(panel, name, facts, clusters)
-        else:
-            nothing(panel, f"{name}: no longer lag could be counted")
+        _chapman_kolmogorov(panel, name, facts, clusters)
     return first
 
 

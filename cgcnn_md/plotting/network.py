@@ -1,4 +1,4 @@
-"""The state network: clusters by population, and arrows by rate."""
+"""The state network: clusters by their share in the model, and arrows by rate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAME = 11.5
 
 
 def plot_network(kinetics: dict[str, Any], clusters: pd.DataFrame, ax: Axes | FigureBase | None = None) -> Axes:
-    """Draw clusters on a ring, their area by population, with arrows by rate, a panel per group of atoms.
+    """Draw clusters on a ring, their area by stationary share, with arrows by rate, a panel per group of atoms.
 
     An arrow is labelled with the time that is one over its rate.
 

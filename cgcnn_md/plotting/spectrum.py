@@ -11,6 +11,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from cgcnn_md.plotting.style import GREY, INK, LEGEND, OKABE_ITO, dress, nothing, panels
+from cgcnn_md.words import duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ def plot_spectrum(
     lag: float | None = None,
     species: str | None = None,
     shuffled: pd.DataFrame | None = None,
+    timed: bool = True,
 ) -> Axes:
     """Draw the autocorrelation of every slow coordinate, a panel per species.
 
@@ -44,6 +46,8 @@ def plot_spectrum(
     shuffled
         Columns species, group, feature, shuffled_time, shuffled_atoms, chance: what shuffled pairs keep, drawn as
         markers where the group is the species.
+    timed
+        Whether pairs were made by time; else no time follows from their correlation, and none is written.
 
     Returns
     -------
@@ -57,6 +61,7 @@ def plot_spectrum(
     for name, panel in zip(shown, axes):
         rows = timescales[(timescales["species"] == name) & timescales["autocorrelation"].notna()]
         if len(rows):
+            rows = rows if timed else rows.assign(timescale_ps=np.nan)
             _draw(panel, rows, len(rows) if kept is None else int(kept.get(name, 0)))
             if shuffled is not None:
                 _draw_shuffled(panel, shuffled[(shuffled["species"] == name) & (shuffled["group"] == name)])
@@ -64,7 +69,7 @@ def plot_spectrum(
                 panel,
                 title=_title(name, kept),
                 x="slow coordinate",
-                y="autocorrelation after " + ("one lag" if lag is None else f"{lag:.4g} ps"),
+                y=_what(lag) if timed else "correlation of a pair",
             )
         else:
             nothing(panel, f"no spectrum of {name}")
@@ -83,7 +88,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, n_kept: int) -> None:
     for n, top, time in zip(place[: min(n_kept, _MOST_TIMES)], height, times):
         if np.isfinite(time) and time > 0:
             ax.annotate(
-                f"{time:.2g} ps" if time < 100 else f"{time:.0f} ps",
+                duration(time),
                 (n, max(top, 0)),
                 xytext=(0, 4),
                 textcoords="offset points",
@@ -116,6 +121,11 @@ def _draw_shuffled(ax: Axes, rows: pd.DataFrame) -> None:
         loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=LEGEND, frameon=False, labelcolor=INK,
         handletextpad=0.5, columnspacing=1.2,
     )  # fmt: skip
+
+
+def _what(lag: float | None) -> str:
+    """Name the height of the bars."""
+    return f"autocorrelation after {'one lag' if lag is None else duration(lag)}"
 
 
 def _title(name: str, kept: Mapping[str, int] | None) -> str:
