@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -237,16 +238,16 @@ def _check(config: Config) -> None:
     if config.store.group_by not in get_args(GroupBy):
         msg = f"group_by {config.store.group_by}: wanted one of {', '.join(get_args(GroupBy))}"
         raise UsageError(msg)
-    positive = {
+    positive: dict[str, Any] = {
         "k": config.model.k, "cutoff": config.model.cutoff, "width": config.model.width,
         "layers": config.model.layers, "batch_atoms": config.train.batch_atoms,
         "steps_per_epoch": config.train.steps_per_epoch, "learning_rate": config.train.learning_rate,
-        "lag": config.train.lag or 1, "lag_ps": config.train.lag_ps or 1, "step": config.read.step or 1,
-        "dt": config.read.dt or 1, "seeds": config.train.seeds, "map_points": config.store.map_points,
-        "features": 1 if config.store.features == "hidden" else config.store.features,
+        "lag": config.train.lag, "lag_ps": config.train.lag_ps, "step": config.read.step, "dt": config.read.dt,
+        "seeds": config.train.seeds, "threads": config.train.threads, "map_points": config.store.map_points,
+        "features": None if config.store.features == "hidden" else config.store.features,
     }  # fmt: skip
     for name, value in positive.items():
-        if not value > 0:
+        if value is not None and not (_is_number(value) and value > 0):
             msg = f"{name} {value}: wanted a number above 0"
             raise UsageError(msg)
     if config.train.states is not None and config.train.states < 2:
@@ -257,9 +258,15 @@ def _check(config: Config) -> None:
         wanted = f"auto, or {', '.join(VIEWS)} joined by '+'"
         msg = f"view '{config.train.view}': no view {', '.join(sorted(unknown))}; wanted {wanted}"
         raise UsageError(msg)
-    if config.train.epochs < 0 or not 0 <= config.train.validation < 1:
-        msg = f"epochs {config.train.epochs}, validation {config.train.validation}: wanted >= 0, and a share in [0, 1)"
+    epochs: Any = config.train.epochs
+    validation: Any = config.train.validation
+    if not (_is_number(epochs) and _is_number(validation)) or epochs < 0 or not 0 <= validation < 1:
+        msg = f"epochs {epochs}, validation {validation}: wanted >= 0, and a share in [0, 1)"
         raise UsageError(msg)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)
 
 
 def read_config(path: Path) -> Config:

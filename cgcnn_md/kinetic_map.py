@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from cgcnn_md.errors import MissingFileError
 from cgcnn_md.frame import Floats
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)  # of the mean variance, to choose among
@@ -208,6 +209,8 @@ def read_maps(path: Path) -> tuple[dict[str, KineticMap], dict[str, Any]]:
     """
     from safetensors import safe_open
 
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such model file; name the OUT of a finished embed or encode")
     with safe_open(path, framework="numpy") as opened:
         header: dict[str, Any] = json.loads(opened.metadata()["cgcnn_md"])
         maps = {

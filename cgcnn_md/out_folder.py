@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import yaml
 
-from cgcnn_md.config import ATOM, Config, read_config
+from cgcnn_md.config import ATOM, Config, in_time, read_config
 from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError, ResumeError, StorageError, UsageError
 from cgcnn_md.progress import Logged, Progress
 from cgcnn_md.provenance import SAME, fingerprint, plain, versions
@@ -189,6 +189,15 @@ class OutFolder:
             notes={r.name: list(r.notes) for r in readers},
         )
 
+    def discard(self, *names: str) -> None:
+        """Take files away that are of an older state, where they are."""
+        for name in names:
+            try:
+                (self.path / name).unlink(missing_ok=True)
+            except OSError as err:
+                msg = f"{self.path / name}: cannot be replaced ({err.strerror or err}); give the right to write there"
+                raise StorageError(msg) from err
+
     def store(self, model: Model, reader: Reader, group: str, *, hidden: bool) -> Store:
         """Lay out the store of a system, or open the one that a resumed run has left."""
         from cgcnn_md.embedding import unit_frames
@@ -222,7 +231,8 @@ class OutFolder:
             scales = held.copy()
             for row, mapping in enumerate(model.maps.values()):
                 held[row, : len(mapping.autocorrelation)] = mapping.autocorrelation
-                scales[row, : len(mapping.autocorrelation)] = mapping.timescale(model.lag * model.dt)
+                if in_time(model.view):
+                    scales[row, : len(mapping.autocorrelation)] = mapping.timescale(model.lag * model.dt)
             store.set_spectrum(list(model.maps), held, scales)
         return store
 
@@ -247,6 +257,13 @@ class OutFolder:
         if any(fingerprint(path)[SAME] != file[SAME] for path, file in zip(paths, made_from)):
             return []
         return open_systems(paths, None, self.config.read, level=self.config.model.level)
+
+    @property
+    def gone(self) -> str:
+        """Why there are no sources."""
+        if not any(self.record.get("inputs", {}).values()):
+            return "it was made from what was in memory, not from files"
+        return "its input files are not where they were, or have changed"
 
     def result(self) -> Embedding:
         """Open what was written."""

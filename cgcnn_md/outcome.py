@@ -9,14 +9,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cgcnn_md.analysis.discover import Coordinates, Discovery, discover
+from cgcnn_md.analysis.discover import Coordinates, discover
+from cgcnn_md.analysis.discovery import Discovery
 from cgcnn_md.analysis.membership import SURE
 from cgcnn_md.config import Config, in_time, reword
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError, UsageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome_kinetics import FIGURES as KINETIC_FIGURES
-from cgcnn_md.outcome_kinetics import write_kinetics
+from cgcnn_md.outcome_kinetics import has_figure, write_kinetics
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
 from cgcnn_md.results import (
@@ -62,6 +63,10 @@ _CAPTIONS = {
     "gates": "What a neighbour counts for: how far the embedding of the atom moves if it does not hear it.",
     "training": "Score of every epoch; the weights of the best validation score are kept.",
 }
+_UNTIMED = (
+    "Correlation of each coordinate between both ends of a pair, on frames that training did not see; coloured ones "
+    "survive, and clusters are sought in these. No time follows from it."
+)
 # files that not every folder holds
 _DRAWN_FROM = {
     "coordination": COORDINATION, "rdf": RDF, "gates": GATES, "training": TRAINING,
@@ -127,7 +132,7 @@ def analyse(
     means: pd.DataFrame | None = None
     distance: dict[tuple[str, str], float] = {}
     pairs = [(particles(reader), store) for reader, store in zip(readers, stores)]
-    around = _structure(pairs, found.n_clusters, config, tell)
+    around = _structure(folder, pairs, found.n_clusters, config, tell)
     if around is not None:
         rdf, surroundings = around
         means, distance = surroundings.means(config.train.seed), surroundings.distance
@@ -161,8 +166,7 @@ def analyse(
 
 def _forget_older(folder: OutFolder, tell: Progress) -> None:
     """Take away what was made on request of older clusters, and say what of it stays."""
-    for old in [EFFECTIVE, *(f"figures/{name}.{form}" for name in _CAPTIONS for form in ("pdf", "svg"))]:
-        (folder.path / old).unlink(missing_ok=True)
+    folder.discard(EFFECTIVE, *(f"figures/{name}.{form}" for name in _CAPTIONS for form in ("pdf", "svg")))
     if (folder.path / "export").is_dir():
         tell.say("what lies in export is of older clusters: export again")
 
@@ -174,7 +178,7 @@ def _meaning(
     """Write what slow coordinates follow, and say it; nothing where coordinates of atoms cannot be read."""
     from cgcnn_md.analysis.meaning import what_coordinates_follow, words
 
-    (folder.path / COORDINATES).unlink(missing_ok=True)
+    folder.discard(COORDINATES)
     try:
         table = what_coordinates_follow(pairs, coordinates, kept, seed=seed)
     except BadFrameError as err:
@@ -197,14 +201,16 @@ def _kept(found: Discovery) -> dict[str, int]:
 
 
 def _structure(
-    pairs: Sequence[tuple[FrameSource, Store]], n_clusters: int, config: Config, tell: Progress
+    folder: OutFolder, pairs: Sequence[tuple[FrameSource, Store]], n_clusters: int, config: Config, tell: Progress
 ) -> tuple[ClusterRdf, Surroundings] | None:
+    """Look at what surrounds atoms; nothing where coordinates cannot be read."""
     from cgcnn_md.analysis.samples import sample_frames
     from cgcnn_md.analysis.structure import rdf_by_cluster
     from cgcnn_md.analysis.surroundings import look_around
 
+    folder.discard(RDF, SURROUNDINGS, COORDINATION, "figures/rdf.png", "figures/coordination.png")
     if not pairs:
-        tell.say("the input files are not where they were, or have changed: no pair distributions")
+        tell.say(f"no pair distributions: {folder.gone}")
         return None
     seed = config.train.seed
     try:
@@ -222,8 +228,7 @@ def _mobility(
     """Write how far atoms move while they stay in their cluster; nothing where coordinates cannot be read."""
     from cgcnn_md.analysis.mobility import displacements
 
-    for name in (DISPLACEMENTS, "figures/displacement.png"):
-        (folder.path / name).unlink(missing_ok=True)
+    folder.discard(DISPLACEMENTS, "figures/displacement.png")
     try:
         found = displacements(pairs, n_clusters=n_clusters, seed=seed) if pairs else None
     except BadFrameError as err:
@@ -290,7 +295,8 @@ def draw(folder: OutFolder) -> None:
     from cgcnn_md.report import write_report
 
     result, level = folder.result(), folder.config.model.level
-    figures = [(path, reword(_CAPTIONS[path.stem], level)) for path in draw_figures(folder)]
+    captions = _CAPTIONS if in_time(str(read_maps(folder.model)[1]["view"])) else _CAPTIONS | {"spectrum": _UNTIMED}
+    figures = [(path, reword(captions[path.stem], level)) for path in draw_figures(folder)]
     record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust", "kinetics"}}
     write_report(
         folder.path, summary=result.summary, clusters=result.clusters, figures=figures,
@@ -324,6 +330,7 @@ def draw_figures(folder: OutFolder, names: Sequence[str] = (), *, form: str = "p
     from cgcnn_md.plotting import save_figure
 
     there = [n for n in _CAPTIONS if n not in _DRAWN_FROM or (folder.path / _DRAWN_FROM[n]).is_file()]
+    there = [name for name in there if has_figure(folder, name)]
     if strange := [name for name in names if name not in there]:
         raise UsageError(f"{folder.path}: no figure {', '.join(strange)}; wanted some of {', '.join(there)}")
     plots = folder.result().plot

@@ -74,9 +74,7 @@ def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False)
     StorageError
         If the folder cannot be written.
     """
-    stale = [KINETICS, RATES, RESIDENCE, TRANSITIONS, *(f"figures/{name}.png" for name in FIGURES)]
-    for name in stale:
-        (folder.path / name).unlink(missing_ok=True)
+    folder.discard(KINETICS, RATES, RESIDENCE, TRANSITIONS, *(f"figures/{name}.png" for name in FIGURES))
     stores = folder.stores()
     groups = _groups(folder)
     why = _unfit(folder, stores, groups)

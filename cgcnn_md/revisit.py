@@ -225,8 +225,7 @@ def _input_again(folder: OutFolder) -> Iterator[list[Reader]]:
     """Open the input files of a folder again, and close them at the end."""
     readers = folder.sources()
     if not readers:
-        why = "its input files are not where they were, or have changed"
-        msg = f"{folder.path}: {why}; put them back, or run embed again"
+        msg = f"{folder.path}: {folder.gone}; put these there, or run embed again on files"
         raise MissingFileError(msg)
     with ExitStack() as stack:
         yield [stack.enter_context(reader) for reader in readers]

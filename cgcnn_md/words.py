@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_NANOSECONDS = 1e4  # ps, from which a time is given in these
+_UNITS = (("ms", 1e9), ("µs", 1e6), ("ns", 1e3))  # in ps; a time is given in one from ten of it on
 
 
 def rounded(value: float, digits: int = 3) -> str:
@@ -13,8 +13,9 @@ def rounded(value: float, digits: int = 3) -> str:
 
 
 def duration(ps: float) -> str:
-    """Write a time given in ps: '5.5 ps', '1130 ps', '12 ns'."""
-    return f"{rounded(ps / 1000)} ns" if ps >= _NANOSECONDS else f"{rounded(ps)} ps"
+    """Write a time given in ps: '5.5 ps', '1130 ps', '12 ns', '25 µs'."""
+    unit, size = next(((name, size) for name, size in _UNITS if ps >= 10 * size), ("ps", 1.0))
+    return f"{rounded(ps / size)} {unit}"
 
 
 def listed(items: Iterable[str]) -> str:

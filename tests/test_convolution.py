@@ -183,6 +183,7 @@ def test_compiled_whole_equals_eager(backend: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:At pre-dispatch tracing")  # of torch 2.4, of every operator that it keeps
 def test_export_keeps_the_fused_operator() -> None:
     conv, v = GatedConv(16, shortest=0.5, longest=6.0), torch.randn(30, 16)
     rest = (30, *edges(30, 8))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import ortho_group
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import adjusted_rand_score, balanced_accuracy_score
 
 from cgcnn_md.analysis.cautions import of_group
 from cgcnn_md.analysis.cluster import find_clusters
@@ -87,6 +87,39 @@ def test_finds_the_two_states_that_continua_hide() -> None:
     assert found.evidence.stability is not None
     assert found.evidence.stability > 0.95
     assert (found.membership(points).argmax(axis=1) == truth).mean() > 0.99
+
+
+def vapour(n_atoms: int, n_frames: int, seed: int) -> tuple[Series, NDArray[np.bool_]]:
+    """Make a narrow state, and one of 3 % that spreads wide in six coordinates, with atoms on the way between them."""
+    rng, leaves = np.random.default_rng(seed), 1 - np.exp(-1 / 12)
+    rare, z = rng.random(n_atoms) < 0.03, np.zeros(n_atoms)
+    narrow, wide = rng.normal(size=(2, n_atoms, 6))
+    series, state = np.empty((n_frames, n_atoms, 6)), np.empty((n_frames, n_atoms), dtype=bool)
+    for t in range(n_frames + 20):  # twenty to come to equilibrium
+        rare = rng.random(n_atoms) < np.where(rare, 1 - 0.97 * leaves, 0.03 * leaves)
+        narrow = 0.8 * narrow + 0.6 * rng.normal(size=narrow.shape)
+        wide = 0.7 * wide + np.sqrt(0.51) * rng.normal(size=wide.shape)
+        z = 0.4 * z + 0.6 * rare
+        if t >= 20:
+            out = 4 * wide + np.array([14.0, 0, 0, 0, 0, 0])
+            series[t - 20], state[t - 20] = 0.5 * narrow * (1 - z[:, None]) + out * z[:, None], rare
+    return (series - series.mean(axis=(0, 1))) / series.std(axis=(0, 1)), state
+
+
+@pytest.mark.parametrize("seed", [2, 8])
+def test_finds_what_is_rare_and_spreads_wide(seed: int) -> None:
+    series, state = vapour(400, 60, seed)
+    keeps = np.array([np.corrcoef(series[:-1, :, i].ravel(), series[1:, :, i].ravel())[0, 1] for i in range(6)])
+    series *= keeps
+    when, where = np.repeat(np.arange(60), 400), np.tile(np.arange(400), 60)
+
+    def at_lag(lag: int) -> tuple[Series, Series] | None:
+        return (series[:-lag].reshape(-1, 6), series[lag:].reshape(-1, 6)) if lag < 30 else None
+
+    pairs = at_lag(1)
+    found = find_clusters(series.reshape(-1, 6), keeps, when, where=where, pairs=pairs, lag=1, at_lag=at_lag)
+    assert found.n_clusters == 2
+    assert adjusted_rand_score(found.membership(series.reshape(-1, 6)).argmax(axis=1), state.ravel()) > 0.9
 
 
 def test_what_is_parted_by_little_is_said_and_one_environment_can_be_parted() -> None:

@@ -11,7 +11,7 @@ from systems import markov, store_of
 
 from cgcnn_md.analysis.census import take_census
 from cgcnn_md.analysis.cluster import Evidence, SpeciesClusters
-from cgcnn_md.analysis.discover import Discovery
+from cgcnn_md.analysis.discovery import Discovery
 from cgcnn_md.analysis.drift import drifts, gaps
 from cgcnn_md.analysis.surrogates import Shuffles
 from cgcnn_md.analysis.trust import Trust, assess, effective_rank

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.analysis.alike import joined
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
+from cgcnn_md.analysis.discovery import Discovery, renumber
 from cgcnn_md.analysis.draws import sample_group, sample_pairs
 from cgcnn_md.analysis.given import given_states
 from cgcnn_md.analysis.kinds import find_kinds, identity_names
@@ -20,43 +22,6 @@ from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.states import SoftStates
 from cgcnn_md.store import Store
-
-
-@dataclass(frozen=True, eq=False)
-class Discovery:
-    """Clusters of every group of atoms, by default of every species.
-
-    Parameters
-    ----------
-    by_group
-        What was found for each group, in the order of the cluster numbers.
-    first
-        Number of each group's first cluster; numbers are global.
-    species
-        Species of each group, and of each species itself.
-    shuffles
-        What is left of each coordinate's autocorrelation where pairs are shuffled; only for groups with pairs in time.
-    """
-
-    by_group: dict[str, SpeciesClusters]
-    first: dict[str, int]
-    species: dict[str, str]
-    shuffles: dict[str, Shuffles] = field(default_factory=dict)
-
-    @property
-    def n_clusters(self) -> int:
-        """Clusters of all groups together."""
-        return sum(found.n_clusters for found in self.by_group.values())
-
-    @property
-    def numbers(self) -> dict[str, Ints]:
-        """Numbers of the clusters of every group."""
-        return {name: self.first[name] + np.arange(found.n_clusters) for name, found in self.by_group.items()}
-
-    @property
-    def widest(self) -> int:
-        """Clusters of the group that has most."""
-        return max((found.n_clusters for found in self.by_group.values()), default=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +93,7 @@ def discover(
                     groups[kind.atoms.get(store.name, [])] = kind.name
                 store.write_groups(groups)
             discovery = search.all(discovery)
-    return discovery
+    return joined(discovery, stores) if by == "species" and n_clusters is None else discovery
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,19 +188,8 @@ def _order_by_population(
         mine = slice(discovery.first[name], discovery.first[name] + found.n_clusters)
         order[name] = np.argsort(-counts[mine], kind="stable")
         rank[mine][order[name]] = np.arange(found.n_clusters) + mine.start
-    if np.array_equal(rank, np.arange(len(counts))):
-        return
-    for store in stores:
-        groups = store.groups("found")
-        for frames in store.done_units():
-            labels, chi = store.clusters(frames), store.membership(frames)
-            store.write_clusters(frames.start, np.where(labels >= 0, rank[labels], -1))
-            if chi is None:
-                continue
-            for name, ranked in order.items():
-                own = np.flatnonzero(groups == name)
-                chi[:, own, : len(ranked)] = chi[:, own][..., ranked]
-            store.write_membership(frames.start, chi)
+    if not np.array_equal(rank, np.arange(len(counts))):
+        renumber(stores, rank, order)
 
 
 def _label_block(

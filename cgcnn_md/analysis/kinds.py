@@ -253,6 +253,13 @@ def _keys(store: Store, *, whole: bool = False) -> np.ndarray:
     return np.array([_key(i.removeprefix(s)) for s, i in zip(store.species.tolist(), store.identity.tolist())], object)
 
 
+def n_bonds(store: Store) -> Ints:
+    """Count the bonds of every atom, shape (n_atoms,); -1 where they are not known."""
+    kinds, of = np.unique(_keys(store).astype(np.str_), return_inverse=True)
+    counts = [key.count(",") + 1 if key.startswith("(") else -1 for key in kinds.tolist()]
+    return np.array(counts, dtype=np.int64)[of]
+
+
 def _key(text: str) -> str:
     if text.startswith("("):
         return text[: text.find(")") + 1]

@@ -196,7 +196,9 @@ def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
             f"timescales never level off: {clock(times[0])} at a lag of {clock(model.lags[0])}, {clock(times[-1])} at "
             f"{clock(model.lags[-1])}; the times given are lower bounds"
         )
-    if model.check is not None and not model.check.holds:
+    if model.check is None:
+        made.append("no multiple of the lag could be counted, so there is no Chapman-Kolmogorov test")
+    elif not model.check.holds:
         made.append(
             f"the Chapman-Kolmogorov test fails: probabilities predicted for longer lags are off by up to "
             f"{model.check.deviation:.2g}"

@@ -78,7 +78,8 @@ def _moves(row: Mapping[Any, Any], moves: Mapping[int, str] | None) -> str:
 def _stay(row: Mapping[Any, Any]) -> str:
     """Say how long atoms stay."""
     if np.isfinite(row["lifetime_ps"]):
-        return f"; left after {duration(row['lifetime_ps'])} on average"
+        beyond = f", longer than any stay seen ({_longest(row)})" if row["lifetime_ps"] > row["longest_stay_ps"] else ""
+        return f"; left after {duration(row['lifetime_ps'])} on average{beyond}"
     if np.isposinf(row["lifetime_ps"]):
         return f"; not seen to be left: the trajectory is too short to say more than at least {_longest(row)}"
     return ""

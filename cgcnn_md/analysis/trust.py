@@ -10,7 +10,7 @@ import numpy as np
 
 from cgcnn_md.analysis.cautions import Caution, of_coordinates, of_exchange, of_group, of_run, of_support, of_time
 from cgcnn_md.analysis.census import Census
-from cgcnn_md.analysis.discover import Discovery
+from cgcnn_md.analysis.discovery import Discovery
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.kinetic_map import KineticMap
 

@@ -22,8 +22,10 @@ def embed(
 ) -> None:
     """Read, train, embed, cluster, draw and report; prints OUT."""
     from cgcnn_md import pipeline
+    from cgcnn_md.out_folder import OutFolder
 
     if dry_run:
+        OutFolder.open(out, "embed", config, resume=resume, overwrite=overwrite)  # refuses what a run would
         show(pipeline.dry_run(files, config=config))
         return
     with reporting(quiet, out) as progress:

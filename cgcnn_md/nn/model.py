@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from cgcnn_md.config import ATOM, ModelConfig, called
-from cgcnn_md.errors import InputError, MissingFileError, SpeciesError, StorageError
+from cgcnn_md.errors import InputError, MissingFileError, SpeciesError, StorageError, UsageError
 from cgcnn_md.frame import Frame
 from cgcnn_md.graph import KnnGraph, batch_graphs, knn_graph
 from cgcnn_md.kernels.neighbours import CellList
@@ -217,7 +218,7 @@ class Model:
         save_tensors(path, tensors, {"cgcnn_md": json.dumps(header)})
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | os.PathLike[str]) -> Model:
     """Read a model file.
 
     Parameters
@@ -232,6 +233,12 @@ def load_model(path: str | Path) -> Model:
     InputError
         If it is no model of this package, or of a newer version of it.
     """
+    given: object = path
+    if not isinstance(given, str | os.PathLike):
+        msg = (
+            f"model {type(given).__name__}: wanted the path of a model.safetensors, or of an OUT folder that holds one"
+        )
+        raise UsageError(msg)
     file = Path(path)
     if file.is_dir():
         file = file / "model.safetensors"

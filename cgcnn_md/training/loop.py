@@ -119,9 +119,11 @@ def hold_out(
     if in_time and len(readers) > 1 and not dt > 0:
         steps = ", ".join(f"{r.name} {r.dt:g}" for r in readers)
         say(f"frames are {steps} ps apart: the lag is the same number of frames in each, and no timescale follows")
+    lag = f"lag {model.lag} frame{'s' * (model.lag != 1)}" + (f" ({model.lag * dt:g} ps)" if dt > 0 else "")
     if in_time and train.lag is None and train.lag_ps is None:
-        frames = f"{model.lag} frame{'s' * (model.lag != 1)}"
-        say(f"lag {frames}" + (f" ({model.lag * dt:g} ps)" if dt > 0 else "") + ", chosen from the data")
+        say(f"{lag}, chosen from the data")
+    elif in_time and train.lag_ps is not None and not np.isclose(model.lag * dt, train.lag_ps, rtol=1e-3):
+        say(f"{lag}, the nearest to {train.lag_ps:g} ps that whole frames make")
     return draw, moments or Moments.of(model, draw(view=views[0]), UNTRAINED_NODES)
 
 
