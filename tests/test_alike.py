@@ -18,7 +18,7 @@ BOTH_ENDS, AMID, SINGLE = "B(A,B):11111111", "B(B,B):22222222", "B(B):33333333"
 
 
 def chains(path: Path, *, wrong: float = 0.02, end: str = BOTH_ENDS, molecules: bool = True) -> Store:
-    """Store chains that are in a crystal or in a melt; end beads have clusters 2 and 3, the crystal 3, others 0 and 1."""
+    """Store chains in a crystal or a melt: clusters 0 and 1 amid them, 3 and 2 of the beads at their ends."""
     rng = np.random.default_rng(0)
     melt = markov(FRAMES, CHAINS, (0.05, 0.1), rng)
     state = np.repeat(melt, LENGTH, axis=1)

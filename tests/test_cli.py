@@ -234,6 +234,12 @@ def test_dry_run_writes_nothing(pipeline: Recorder, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.split() == ["frames", "50", "estimated", "seconds", "60"]
 
 
+def test_dry_run_refuses_the_out_that_a_run_would(pipeline: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("all of it")
+    assert run("embed", "a.xtc", "-o", str(tmp_path), "--dry-run") == 2
+    assert pipeline.calls == []
+
+
 def test_a_warning_is_one_clean_line(pipeline: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
     pipeline.raises = CgcnnMdWarning("top.pdb came first:\n  taken as the topology")
     assert run("embed", "a.xtc", "-o", "OUT") == 0

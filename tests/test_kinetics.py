@@ -196,7 +196,17 @@ def test_says_that_timescales_never_level_off(tmp_path: Path) -> None:
     assert found.model is not None
     assert not found.model.level
     text = " ".join(sentences(found, Clock(2.0)))
-    assert re.search(r"timescales never level off: \S+ ps at a lag of 2 ps, .* lower bounds", text)
+    assert re.search(r"timescales are not seen to level off: \S+ ps at a lag of 2 ps, .* lower bounds", text)
+
+
+def test_few_data_do_not_make_a_timescale_level(tmp_path: Path) -> None:
+    """It rises with every lag, and few atoms leave its interval wide."""
+    rng = np.random.default_rng(1)
+    labels = hops(np.asarray([[0.995, 0.005], [0.005, 0.995]]), 240, 6, rng)
+    flicker = rng.random(labels.shape) < 0.15
+    model = only(store_of(tmp_path, np.where(flicker, 1 - labels, labels))).model
+    assert model is not None
+    assert not model.level
 
 
 def test_says_that_frames_are_too_far_apart(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from systems import random_frame
 
 from cgcnn_md.config import ModelConfig
-from cgcnn_md.errors import InputError, MissingFileError, SpeciesError
+from cgcnn_md.errors import InputError, MissingFileError, SpeciesError, UsageError
 from cgcnn_md.kinetic_map import KineticMap, read_maps
 from cgcnn_md.nn import Model, load_model
 
@@ -54,3 +54,5 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"not a model at all")
     with pytest.raises(InputError, match="not a cgcnn_md model"):
         load_model(tmp_path)
+    with pytest.raises(UsageError, match="model dict: wanted the path"):
+        load_model({})  # type: ignore[arg-type]

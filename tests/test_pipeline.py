@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import cgcnn_md
 from cgcnn_md import outcome, pipeline, revisit
 from cgcnn_md.analysis import project
 from cgcnn_md.analysis.cluster import find_clusters
-from cgcnn_md.errors import InputError, ResumeError, SpeciesError, StorageError, UsageError
+from cgcnn_md.config import make_config
+from cgcnn_md.errors import InputError, MissingFileError, ResumeError, SpeciesError, StorageError, UsageError
 from cgcnn_md.progress import Silent
+from cgcnn_md.results import COORDINATION, RDF, SURROUNDINGS
 from cgcnn_md.store import Store
 
 TINY: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 2, "batch_atoms": 200, "width": 16, "layers": 2, "k": 12}
@@ -381,6 +384,36 @@ def test_redoes_clusters_and_map(made: Path) -> None:
     revisit.cluster(made)
 
 
+def test_other_clusters_leave_nothing_of_the_old_where_coordinates_are_gone(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    old = [out / name for name in (RDF, SURROUNDINGS, COORDINATION, "figures/rdf.png", "figures/coordination.png")]
+    for path in old:
+        path.touch()
+    revisit.cluster(out, n=2)
+    assert not any(path.exists() for path in old)
+    assert "no pair distributions: it was made from what was in memory, not from files" in (out / "log.txt").read_text()
+    with pytest.raises(MissingFileError, match="made from what was in memory, not from files; put these there, or run"):
+        revisit.export(out)
+    (out / "model.safetensors").unlink()
+    with pytest.raises(MissingFileError, match="no such model file; name the OUT of a finished embed"):
+        revisit.cluster(out)
+
+
+def test_a_lag_that_frames_do_not_make_is_said(tmp_path: Path) -> None:
+    cgcnn_md.train(crystal(), out=tmp_path / "out", dt=1.0, lag_ps=2.4, **TINY)
+    assert "lag 2 frames (2 ps), the nearest to 2.4 ps that whole frames make" in (tmp_path / "out/log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "got"),
+    [({"epochs": "2"}, "epochs 2"), ({"lag": "5ps"}, "lag 5ps"), ({"threads": 0}, "threads 0"), ({"dt": 0}, "dt 0")],
+)
+def test_refuses_what_is_no_number_or_none_to_work_with(settings: dict[str, Any], got: str) -> None:
+    with pytest.raises(UsageError, match=f"{got}.*: wanted"):
+        make_config(None, settings)
+
+
 @pytest.mark.parametrize("amplitude", [0.0, 0.2])
 def test_embeds_one_frame_with_an_atom_of_its_own_kind(tmp_path: Path, amplitude: float) -> None:
     frames = crystal(1, amplitude)
@@ -394,6 +427,7 @@ def test_embeds_one_frame_with_an_atom_of_its_own_kind(tmp_path: Path, amplitude
 def test_embeds_a_perfect_crystal_as_one_environment(tmp_path: Path) -> None:
     result = cgcnn_md.embed(crystal(1, 0.0), out=tmp_path / "out", **TINY)
     assert np.allclose(result.embedding[:], 0.0, atol=1e-3)
+    assert result.timescales.isna().to_numpy()[:, -1].all()  # pairs are not in time
     assert len(result.clusters) == 2
 
 

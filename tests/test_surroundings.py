@@ -146,6 +146,13 @@ def test_sentences_say_it(lithium: Surroundings) -> None:
     ]
 
 
+def test_a_stay_longer_than_any_seen_is_called_that(lithium: Surroundings) -> None:
+    table = table_of(2).assign(lifetime_ps=[55.0, 12.3], longest_stay_ps=[40.0, 40.0])
+    first, second, _ = describe("Li", table, lithium.means(), lithium.distance)
+    assert first.endswith("left after 55 ps on average, longer than any stay seen (40 ps).")
+    assert second.endswith("left after 12.3 ps on average.")
+
+
 def test_one_environment_is_said_by_its_neighbours(lithium: Surroundings) -> None:
     (said,) = describe("Li", table_of(2).iloc[:1], lithium.means(), lithium.distance)
     moving = describe("Li", table_of(2).iloc[:1], lithium.means(), lithium.distance, {0: "moves 3.1 Å in 20 ps"})

@@ -13,7 +13,7 @@ from cgcnn_md.analysis.soft import among, crisp_counts
 from cgcnn_md.frame import Floats, Ints
 
 _TOLERANCE = 0.1  # timescales that differ by less are level
-_DOUBT = 1.5  # ratio from which they are not, however uncertain it is
+_DOUBT = 1.2  # ratio from which they are not seen to be, however uncertain it is
 _REACH = 2.0  # relaxation times that a lag may last: little is left to see after that
 _SEEN = 3.0  # relaxation times up to which models are fitted
 _FEWEST_LAGS = 8  # frames up to which they are fitted in any case
@@ -193,7 +193,7 @@ def _choose(lags: Ints, slowest: Floats, drawn: dict[str, Floats], bootstrap: Bo
     """Choose the shortest lag from which the slowest timescale is level.
 
     Level is what later timescales do not leave by more than a tenth, or by more than the interval of their
-    ratio, and by half at most: few data do not make a timescale level. Lags longer than two timescales have nothing
+    ratio, and by a fifth at most: few data do not make a timescale level. Lags longer than two timescales have nothing
     left to see, and are not asked.
     """
     for place, (lag, time) in enumerate(zip(lags, slowest)):

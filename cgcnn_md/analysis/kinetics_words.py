@@ -193,8 +193,8 @@ def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
     elif not model.level:
         times: Floats = model.timescales.value[:, 0]
         made.append(
-            f"timescales never level off: {clock(times[0])} at a lag of {clock(model.lags[0])}, {clock(times[-1])} at "
-            f"{clock(model.lags[-1])}; the times given are lower bounds"
+            f"timescales are not seen to level off: {clock(times[0])} at a lag of {clock(model.lags[0])}, "
+            f"{clock(times[-1])} at {clock(model.lags[-1])}; the times given may be lower bounds"
         )
     if model.check is None:
         made.append("no multiple of the lag could be counted, so there is no Chapman-Kolmogorov test")
