@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _OURS = ("config.yaml", "run.json")
 _FILES = (
     "config.yaml", "run.json", "model.safetensors", "training.csv", "training.safetensors", "embedding.zarr",
-    "clusters.csv", "coordinates.csv", "coordination.csv", "surroundings.csv", "gates.csv", "map.parquet", "figures",
+    "clusters.csv", "populations.csv", "coordinates.csv", "coordination.csv", "surroundings.csv", "gates.csv",
+    "map.parquet", "figures",
     "report.html", "log.txt", "kinetics.json", "kinetics_rates.csv", "transitions.csv", "residence.csv",
     "displacements.csv", "export",
 )  # fmt: skip

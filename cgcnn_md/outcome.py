@@ -28,6 +28,7 @@ from cgcnn_md.results import (
     EFFECTIVE,
     GATES,
     MAP,
+    POPULATIONS,
     RATES,
     RDF,
     RESIDENCE,
@@ -103,7 +104,7 @@ def analyse(
     from cgcnn_md.analysis.census import take_census
     from cgcnn_md.analysis.coarse import particles
     from cgcnn_md.analysis.kinds import bonded_words
-    from cgcnn_md.analysis.populations import populations
+    from cgcnn_md.analysis.populations import populations, populations_by_system
     from cgcnn_md.analysis.surrogates import shuffle_table
     from cgcnn_md.analysis.trust import assess
 
@@ -141,6 +142,10 @@ def analyse(
         _write(means, folder.path / SURROUNDINGS)
         _write(surroundings.histograms(), folder.path / COORDINATION)
     _write(clusters, folder.path / CLUSTERS)
+    folder.discard(POPULATIONS)
+    if len(census) > 1:
+        by_system = populations_by_system(census, n_clusters=found.n_clusters, seed=config.train.seed)
+        _write(by_system, folder.path / POPULATIONS)
     moved = _mobility(folder, pairs, found.n_clusters, config.train.seed)
     moves = {} if moved is None else {k: moved.words(k) for k in range(found.n_clusters)}
     _forget_older(folder, tell)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STORE, MAP, TRAINING, RUN = "embedding.zarr", "map.parquet", "training.csv", "run.json"
 CLUSTERS, COORDINATION, SURROUNDINGS = "clusters.csv", "coordination.csv", "surroundings.csv"
+POPULATIONS = "populations.csv"
 COORDINATES = "coordinates.csv"
 RDF, SPECTRUM = "figures/rdf.csv", "figures/spectrum.csv"
 KINETICS, RATES, TRANSITIONS = "kinetics.json", "kinetics_rates.csv", "transitions.csv"
@@ -113,6 +114,11 @@ class Embedding:
     def clusters(self) -> pd.DataFrame:
         """Clusters with population, lifetime and coordination."""
         return _read_csv(self._file(CLUSTERS, "cgcnn-md cluster"))
+
+    @cached_property
+    def populations(self) -> pd.DataFrame:
+        """Population of every cluster in every system, where there are several."""
+        return _read_csv(self._file(POPULATIONS, "cgcnn-md cluster"))
 
     @cached_property
     def map(self) -> pd.DataFrame:

@@ -453,6 +453,12 @@ def test_embeds_several_systems_into_groups(tmp_path: Path) -> None:
     result = cgcnn_md.embed(paths, out=tmp_path / "out", **TINY)
     assert result.systems == ["cold", "warm"]
     assert result.embedding["warm"].shape[:2] == (8, 32)
+    table = result.populations
+    assert set(table["system"]) == {"cold", "warm"}
+    labels = {store.name: store.clusters(slice(None)) for store in result.stores()}
+    for row in table.to_dict("records"):
+        mine = labels[row["system"]][:, result.store(row["system"]).species == row["group"]]
+        assert row["population"] == pytest.approx((mine == row["cluster"]).mean(), abs=1e-5)
 
 
 def test_says_in_one_line_that_a_model_cannot_be_written(made: Path, tmp_path: Path) -> None:

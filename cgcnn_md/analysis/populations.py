@@ -77,6 +77,36 @@ def populations(
     )
 
 
+def populations_by_system(counts: list[Census], *, n_clusters: int, seed: int = 0) -> pd.DataFrame:
+    """Give the population of every cluster in every system, with a 95 % interval as of `populations`.
+
+    Parameters
+    ----------
+    counts
+        What `take_census` made of the systems.
+    n_clusters
+        Clusters over all systems.
+    seed
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns system, group, cluster, population, population_low, population_high, n_atom_frames; a row for each
+        cluster of the groups that a system holds. Limits of a cluster that is not seen there are nan.
+    """
+    import pandas as pd
+
+    group = _species_of_clusters(counts)
+    parts = []
+    for census in counts:
+        table = populations([census], n_clusters=n_clusters, seed=seed)
+        table.insert(0, "system", census.name)
+        parts.append(table.assign(species=group)[np.isin(group, census.species_names)])
+    columns = ["system", "group", "cluster", "population", "population_low", "population_high", "n_atom_frames"]
+    return pd.concat(parts, ignore_index=True).rename(columns={"species": "group"})[columns]
+
+
 def populations_in_time(
     data: Store | Iterable[Store] | list[Census], *, n_clusters: int | None = None, points: int = 200
 ) -> pd.DataFrame:

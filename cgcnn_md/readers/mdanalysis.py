@@ -15,6 +15,7 @@ from cgcnn_md.readers import dcd, lammps
 from cgcnn_md.readers.source import RawFrame, cell_of_dimensions
 
 _SINGLE_PRECISION_TIME = ("XTC", "TRR")
+_CRYST1 = ((6, 9), (15, 9), (24, 9), (33, 7), (40, 7), (47, 7))  # columns, and their widths, of a PDB's box
 _TAIL = "ends in an incomplete frame, which is left out"
 
 
@@ -42,6 +43,8 @@ def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MD
         options["timeunit"] = lammps.TIMES.get(units or "", "fs")
     reader = get_reader_for(path, format=fmt)(path, n_atoms=n_atoms, **options)
     source = MDAnalysisSource(reader)
+    if fmt == "PDB" and source.n_frames > 1:
+        source.box = box_before_models(path)
     if fmt == "LAMMPS" and units is None:
         source.notes.append(f"{Path(path).name}: time step taken as fs (LAMMPS units real); else pass --dt")
     elif fmt == "LAMMPS" and units not in lammps.TIMES:
@@ -53,6 +56,29 @@ def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MD
     if fmt == "LAMMPSDUMP" and (said := _end_of_dump(reader, path)):
         source.notes.append(f"{Path(path).name} {said}")
     return source
+
+
+def box_before_models(path: str) -> NDArray[np.float64] | None:
+    """Read the box of a PDB file that stands once before its models, where MDAnalysis does not look for it.
+
+    Parameters
+    ----------
+    path
+        PDB file.
+
+    Returns
+    -------
+    ndarray or None
+        Lengths in Å and angles in degrees, shape (6,); None where there is none, or one of 1 Å, which stands for none.
+    """
+    with lammps.open_text(path) as file:
+        for line in file:
+            if line.startswith("CRYST1"):
+                box = np.array([float(line[start : start + n]) for start, n in _CRYST1])
+                return box if box[:3].max() > 1 else None
+            if line.startswith(("MODEL", "ATOM", "HETATM")):
+                return None
+    return None
 
 
 def _end_of_dump(reader: Any, path: str) -> str:
@@ -84,6 +110,7 @@ class MDAnalysisSource:
         self.n_frames = int(reader.n_frames)
         self.n_atoms = int(reader.n_atoms)
         self.boundary = np.ones(3, bool)
+        self.box: NDArray[np.float64] | None = None  # of frames that have none
         self.notes: list[str] = []
         self._format = str(reader.format[0] if isinstance(reader.format, list | tuple) else reader.format).upper()
         # given by the user of a Universe
@@ -109,7 +136,7 @@ class MDAnalysisSource:
         step = self.reader[number]
         if not getattr(step, "has_positions", True):
             raise InputError("it holds no coordinates")
-        cell, pbc = cell_of_dimensions(step.dimensions)
+        cell, pbc = cell_of_dimensions(self.box if step.dimensions is None else step.dimensions)
         return RawFrame(np.array(step.positions), cell, pbc & self.boundary, self._time(step))
 
     def _time(self, step: Any) -> float:

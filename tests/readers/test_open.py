@@ -421,6 +421,27 @@ def test_times_of_lammps_are_in_the_units_of_its_data_file(tmp_path, units, dt, 
         assert any(said in note for note in reader.notes) if said else not any("units" in note for note in reader.notes)
 
 
+def test_a_box_before_the_models_of_a_pdb_is_that_of_all(tmp_path):
+    """As VMD and others write it; the same file with a box in every model is what it should be read as."""
+    frames = [ase.build.bulk("Cu", cubic=True).repeat(3) for _ in range(3)]
+    for atoms in frames:
+        atoms.rattle(0.1, rng=np.random.default_rng(0))
+    every = tmp_path / "every.pdb"
+    ase.io.write(every, frames)
+    lines = every.read_text().splitlines(keepends=True)
+    models = [line for line in lines if not line.startswith("CRYST1")]
+    box = next(line for line in lines if line.startswith("CRYST1"))
+    once, none = tmp_path / "once.pdb", tmp_path / "none.pdb"
+    once.write_text(box + "".join(models))
+    none.write_text("CRYST1    1.000    1.000    1.000  90.00  90.00  90.00 P 1\n" + "".join(models))
+    with open_trajectory(once) as found:
+        for number in range(3):
+            assert_allclose(found[number].cell, 3 * 3.61 * np.eye(3), atol=1e-3)
+            assert found[number].pbc.all()
+    with open_trajectory(none) as found:
+        assert not found[0].pbc.any()
+
+
 @pytest.mark.parametrize("ending", ["dcd", "trr"])
 def test_no_box(folder, gro, ending):
     frames = np.array([water(i) for i in range(3)])
