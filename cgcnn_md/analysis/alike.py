@@ -123,6 +123,18 @@ def joined(discovery: Discovery, stores: Sequence[Store]) -> Discovery:
     return Discovery(by_group, first, species | {name: name for name in species.values()}, shuffles)
 
 
+def shared_by_all(discovery: Discovery, stores: Sequence[Store], n_clusters: int) -> list[str]:
+    """Give the species of several groups that all have the same environments, and as many as that."""
+    alike = find_alike(stores, discovery.numbers, discovery.species)
+    lead: dict[str, list[str]] = {}
+    for name in discovery.by_group:
+        if name not in alike:
+            lead.setdefault(discovery.species[name], []).append(name)
+    several = {discovery.species[name] for name in alike}
+    one = {of: names[0] for of, names in lead.items() if len(names) == 1}
+    return sorted(of for of in several & one.keys() if discovery.by_group[one[of]].n_clusters == n_clusters)
+
+
 def _called(names: Sequence[str], discovery: Discovery) -> str:
     """Name groups that are taken together: the species where they are all of it."""
     of = discovery.species[names[0]]

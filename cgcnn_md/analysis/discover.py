@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.analysis.alike import joined
+from cgcnn_md.analysis.alike import joined, shared_by_all
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
 from cgcnn_md.analysis.discovery import Discovery, renumber
 from cgcnn_md.analysis.draws import sample_group, sample_pairs
@@ -59,7 +59,8 @@ def discover(
 
     Where kinds of a species (`find_kinds`) live in different clusters, as carbon of CF3 and of CH3, or identity classes
     have no cluster in common, they are groups of their own: what was found of one says nothing of the other, and may
-    hide what there is.
+    hide what there is. Those whose clusters are the same environments are taken together again (`joined`). A number
+    that is given is one of clusters across all atoms of a group, and those found without it where they are as many.
 
     Parameters
     ----------
@@ -82,18 +83,18 @@ def discover(
     for store in stores:
         store.write_groups([called.get(name, name) for name in store.groups(by).tolist()])
     search = _Search(stores, coordinates, lag, n_clusters, states or {}, seed)
-    discovery = search.all()
-    for fine in (False, True) if by == "species" and n_clusters is None else ():
-        free = {name: numbers for name, numbers in discovery.numbers.items() if name not in search.given}
-        kinds = [kind for kind in find_kinds(stores, free, by="found", fine=fine) if kind.name not in free]
-        if kinds:
-            for store in stores:
-                groups = store.groups("found").astype(object)
-                for kind in kinds:
-                    groups[kind.atoms.get(store.name, [])] = kind.name
-                store.write_groups(groups)
-            discovery = search.all(discovery)
-    return joined(discovery, stores) if by == "species" and n_clusters is None else discovery
+    if by != "species":
+        return search.all()
+    if n_clusters is None:
+        return joined(search.apart(), stores)
+    if all(np.array_equal(store.identity, store.species) for store in stores):
+        return search.all()
+    found = replace(search, n_clusters=None).apart()
+    whole = shared_by_all(found, stores, n_clusters)
+    for store in stores:
+        store.write_groups(np.where(np.isin(store.species, whole), store.groups("found"), store.species).tolist())
+    kept = {name: group for name, group in found.by_group.items() if found.species[name] in whole}
+    return joined(search.all(replace(found, by_group=kept)), stores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,21 @@ class _Search:
     n_clusters: int | None
     given: Mapping[str, SoftStates]
     seed: int
+
+    def apart(self) -> Discovery:
+        """Search in every group, and again in kinds of its atoms that live in different clusters."""
+        discovery = self.all()
+        for fine in (False, True):
+            free = {name: numbers for name, numbers in discovery.numbers.items() if name not in self.given}
+            kinds = [kind for kind in find_kinds(self.stores, free, by="found", fine=fine) if kind.name not in free]
+            if kinds:
+                for store in self.stores:
+                    groups = store.groups("found").astype(object)
+                    for kind in kinds:
+                        groups[kind.atoms.get(store.name, [])] = kind.name
+                    store.write_groups(groups)
+                discovery = self.all(discovery)
+        return discovery
 
     def all(self, before: Discovery | None = None) -> Discovery:
         """Search in every group that was not searched before, and store the clusters of all."""
