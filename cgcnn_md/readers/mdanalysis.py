@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from io import StringIO
 from pathlib import Path
@@ -69,13 +70,15 @@ def box_before_models(path: str) -> NDArray[np.float64] | None:
     Returns
     -------
     ndarray or None
-        Lengths in Å and angles in degrees, shape (6,); None where there is none, or one of 1 Å, which stands for none.
+        Lengths in Å and angles in degrees, shape (6,); None where there is none that can be read, or one of 1 Å, which
+        stands for none.
     """
     with lammps.open_text(path) as file:
         for line in file:
             if line.startswith("CRYST1"):
-                box = np.array([float(line[start : start + n]) for start, n in _CRYST1])
-                return box if box[:3].max() > 1 else None
+                with contextlib.suppress(ValueError):
+                    box = np.array([float(line[start : start + n]) for start, n in _CRYST1])
+                    return box if box[:3].max() > 1 else None
             if line.startswith(("MODEL", "ATOM", "HETATM")):
                 return None
     return None
