@@ -261,10 +261,10 @@ class OutFolder:
 
     @property
     def gone(self) -> str:
-        """Why there are no sources."""
+        """Why there are no sources, and what to do."""
         if not any(self.record.get("inputs", {}).values()):
-            return "it was made from what was in memory, not from files"
-        return "its input files are not where they were, or have changed"
+            return "it was made from what was in memory; write that to files, and embed these"
+        return "its input files are not where they were, or have changed; put them back, or run embed again"
 
     def result(self) -> Embedding:
         """Open what was written."""

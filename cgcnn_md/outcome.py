@@ -215,7 +215,7 @@ def _structure(
 
     folder.discard(RDF, SURROUNDINGS, COORDINATION, "figures/rdf.png", "figures/coordination.png")
     if not pairs:
-        tell.say(f"no pair distributions: {folder.gone}")
+        tell.say(f"no pair distributions, for {folder.gone}")
         return None
     seed = config.train.seed
     try:

@@ -225,7 +225,7 @@ def _input_again(folder: OutFolder) -> Iterator[list[Reader]]:
     """Open the input files of a folder again, and close them at the end."""
     readers = folder.sources()
     if not readers:
-        msg = f"{folder.path}: {folder.gone}; put these there, or run embed again on files"
+        msg = f"{folder.path}: {folder.gone}"
         raise MissingFileError(msg)
     with ExitStack() as stack:
         yield [stack.enter_context(reader) for reader in readers]

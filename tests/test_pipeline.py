@@ -392,8 +392,11 @@ def test_other_clusters_leave_nothing_of_the_old_where_coordinates_are_gone(made
         path.touch()
     revisit.cluster(out, n=2)
     assert not any(path.exists() for path in old)
-    assert "no pair distributions: it was made from what was in memory, not from files" in (out / "log.txt").read_text()
-    with pytest.raises(MissingFileError, match="made from what was in memory, not from files; put these there, or run"):
+    assert (
+        "no pair distributions, for it was made from what was in memory; write that to files"
+        in (out / "log.txt").read_text()
+    )
+    with pytest.raises(MissingFileError, match="made from what was in memory; write that to files, and embed these"):
         revisit.export(out)
     (out / "model.safetensors").unlink()
     with pytest.raises(MissingFileError, match="no such model file; name the OUT of a finished embed"):

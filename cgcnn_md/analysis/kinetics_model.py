@@ -193,8 +193,8 @@ def _choose(lags: Ints, slowest: Floats, drawn: dict[str, Floats], bootstrap: Bo
     """Choose the shortest lag from which the slowest timescale is level.
 
     Level is what later timescales do not leave by more than a tenth, or by more than the interval of their
-    ratio, and by a fifth at most: few data do not make a timescale level. Lags longer than two timescales have nothing
-    left to see, and are not asked.
+    ratio, up to twice the lag by a fifth at most: few data do not make a timescale level. Lags longer than two
+    timescales have nothing left to see, and are not asked.
     """
     for place, (lag, time) in enumerate(zip(lags, slowest)):
         later = np.flatnonzero((lags > lag) & (lags <= max(_REACH * time, 2 * lag)))
@@ -203,7 +203,7 @@ def _choose(lags: Ints, slowest: Floats, drawn: dict[str, Floats], bootstrap: Bo
         ratio = slowest[later] / time
         clipped = {k: np.clip(d, 1e-9, None) for k, d in drawn.items()}
         spread = bootstrap.interval(ratio, {k: d[:, later] / d[:, [place]] for k, d in clipped.items()})
-        close = np.abs(np.log(np.clip(ratio, 1e-9, None))) <= np.log(_DOUBT)
+        close = (np.abs(np.log(np.clip(ratio, 1e-9, None))) <= np.log(_DOUBT)) | (lags[later] > 2 * lag)
         level = (np.abs(ratio - 1) <= _TOLERANCE) | (close & (spread.low <= 1) & (spread.high >= 1))
         if level.all():
             return place, True
