@@ -42,6 +42,7 @@ from cgcnn_md.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cgcnn_md.analysis.census import Census
     from cgcnn_md.analysis.gates import Edges
     from cgcnn_md.analysis.mobility import Mobility
     from cgcnn_md.analysis.samples import FrameSource
@@ -104,7 +105,6 @@ def analyse(
     from cgcnn_md.analysis.census import take_census
     from cgcnn_md.analysis.coarse import particles
     from cgcnn_md.analysis.kinds import bonded_words
-    from cgcnn_md.analysis.populations import populations, populations_by_system
     from cgcnn_md.analysis.surrogates import shuffle_table
     from cgcnn_md.analysis.trust import assess
 
@@ -123,10 +123,7 @@ def analyse(
     seed = config.train.seed
     found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, states=given, seed=seed)
     census = take_census(stores, n_clusters=found.n_clusters, by="found")
-    clusters = populations(census, n_clusters=found.n_clusters, seed=config.train.seed)
-    if any(found.species[name] != name for name in found.by_group):
-        clusters.insert(1, "group", clusters["species"])
-        clusters["species"] = clusters["group"].map(found.species)
+    clusters = _populations(folder, census, found, seed)
     trust = assess(found, census, maps, header["provenance"])
     (folder.path / SPECTRUM).parent.mkdir(parents=True, exist_ok=True)
     _write(shuffle_table(found.shuffles, found.species), folder.path / SPECTRUM)
@@ -136,17 +133,13 @@ def analyse(
     around = _structure(folder, pairs, found.n_clusters, config, tell)
     if around is not None:
         rdf, surroundings = around
-        means, distance = surroundings.means(config.train.seed), surroundings.distance
+        means, distance = surroundings.means(seed), surroundings.distance
         clusters = clusters.merge(rdf.coordination(), on="cluster", how="left")
         _write(rdf.to_frame().dropna(), folder.path / RDF)
         _write(means, folder.path / SURROUNDINGS)
         _write(surroundings.histograms(), folder.path / COORDINATION)
     _write(clusters, folder.path / CLUSTERS)
-    folder.discard(POPULATIONS)
-    if len(census) > 1:
-        by_system = populations_by_system(census, n_clusters=found.n_clusters, seed=config.train.seed)
-        _write(by_system, folder.path / POPULATIONS)
-    moved = _mobility(folder, pairs, found.n_clusters, config.train.seed)
+    moved = _mobility(folder, pairs, found.n_clusters, seed)
     moves = {} if moved is None else {k: moved.words(k) for k in range(found.n_clusters)}
     _forget_older(folder, tell)
     bonded = bonded_words(stores, found.numbers, by="found")
@@ -166,7 +159,22 @@ def analyse(
     for sentence in sentences:
         tell.say(sentence)
     write_kinetics(folder, tell)
-    redraw_map(folder, config.store.map_points, config.train.seed, tell)
+    redraw_map(folder, config.store.map_points, seed, tell)
+
+
+def _populations(folder: OutFolder, census: list[Census], found: Discovery, seed: int) -> pd.DataFrame:
+    """Give the table of clusters, as far as counts tell it; write the populations of every system of several."""
+    from cgcnn_md.analysis.populations import populations, populations_by_system
+
+    clusters = populations(census, n_clusters=found.n_clusters, seed=seed)
+    if any(found.species[name] != name for name in found.by_group):
+        clusters.insert(1, "group", clusters["species"])
+        clusters["species"] = clusters["group"].map(found.species)
+    folder.discard(POPULATIONS)
+    if len(census) > 1:
+        by_system = populations_by_system(census, n_clusters=found.n_clusters, seed=seed)
+        _write(by_system, folder.path / POPULATIONS)
+    return clusters
 
 
 def _forget_older(folder: OutFolder, tell: Progress) -> None:

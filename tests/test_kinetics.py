@@ -176,12 +176,16 @@ def test_intervals_over_molecules_cover_as_often_as_they_say(tmp_path: Path) -> 
     assert np.mean(hits) >= 0.9, np.mean(hits)
 
 
+def flickering(labels: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Give the other label for a moment to a share of them."""
+    return np.where(rng.random(labels.shape) < share, 1 - labels, labels)
+
+
 def test_recrossings_are_outlived_by_the_lag_that_is_chosen(tmp_path: Path) -> None:
     """Two long-lived states whose labels flicker: short lags see the flicker."""
     rng = np.random.default_rng(8)
     labels = hops(np.asarray([[0.99, 0.01], [0.01, 0.99]]), 4000, 20, rng)
-    flicker = rng.random(labels.shape) < 0.1
-    model = only(store_of(tmp_path, np.where(flicker, 1 - labels, labels))).model
+    model = only(store_of(tmp_path, flickering(labels, 0.1, rng))).model
     assert model is not None
     assert model.timescales.value[0, 0] < 10
     assert model.lag > 8
@@ -191,8 +195,7 @@ def test_recrossings_are_outlived_by_the_lag_that_is_chosen(tmp_path: Path) -> N
 def test_says_that_timescales_never_level_off(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     labels = hops(np.asarray([[0.999, 0.001], [0.001, 0.999]]), 100, 400, rng)
-    flicker = rng.random(labels.shape) < 0.15
-    found = only(store_of(tmp_path, np.where(flicker, 1 - labels, labels)))
+    found = only(store_of(tmp_path, flickering(labels, 0.15, rng)))
     assert found.model is not None
     assert not found.model.level
     text = " ".join(sentences(found, Clock(2.0)))
@@ -203,8 +206,7 @@ def test_few_data_do_not_make_a_timescale_level(tmp_path: Path) -> None:
     """It rises with every lag, and few atoms leave its interval wide."""
     rng = np.random.default_rng(1)
     labels = hops(np.asarray([[0.995, 0.005], [0.005, 0.995]]), 240, 6, rng)
-    flicker = rng.random(labels.shape) < 0.15
-    model = only(store_of(tmp_path, np.where(flicker, 1 - labels, labels))).model
+    model = only(store_of(tmp_path, flickering(labels, 0.15, rng))).model
     assert model is not None
     assert not model.level
 

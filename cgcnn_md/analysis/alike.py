@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -41,9 +42,7 @@ class Alike:
     agreement: float
 
 
-def find_alike(
-    stores: Sequence[Store], groups: Mapping[str, Ints], species: Mapping[str, str], *, by: str = "found"
-) -> dict[str, Alike]:
+def find_alike(stores: Sequence[Store], groups: Mapping[str, Ints], species: Mapping[str, str]) -> dict[str, Alike]:
     """Find the groups of a species whose clusters are those of a larger one.
 
     The beads at a chain's ends and those amid it answer to a crystal along coordinates of their own, so their clusters
@@ -54,35 +53,37 @@ def find_alike(
 
     Parameters
     ----------
-    stores
-        The systems.
-    groups
-        Numbers of the clusters of each group.
+    stores, groups
+        The systems, and the numbers of the clusters of each group that was found in them.
     species
         Species of each group.
-    by
-        What `Store.groups` groups the atoms by.
 
     Returns
     -------
     dict
         By group; those that are like no larger one are left out.
     """
-    size = {name: sum(int((store.groups(by) == name).sum()) for store in stores) for name in groups}
-    bonds: dict[str, set[int]] = {name: set() for name in groups}
+    parts = Counter(species[name] for name in groups)
+    several = [name for name in groups if parts[species[name]] > 1 and len(groups[name]) > 1]
+    if not several:
+        return {}
+    size: Counter[str] = Counter()
+    bonds: dict[str, set[int]] = {name: set() for name in several}
     for store in stores:
-        member, held = store.groups(by), n_bonds(store)
-        for name in groups:
-            bonds[name] |= set(held[member == name].tolist())
+        member, held = store.groups("found"), n_bonds(store)
+        for name in several:
+            mine = member == name
+            size[name] += int(mine.sum())
+            bonds[name] |= set(held[mine].tolist())
     found: dict[str, Alike] = {}
-    for name in sorted(groups, key=lambda group: (-size[group], group)):
-        if len(groups[name]) < 2 or -1 in bonds[name]:
+    for name in sorted(several, key=lambda group: (-size[group], group)):
+        if -1 in bonds[name]:
             continue
-        for other in groups:
+        for other in several:
             same = (species[other], bonds[other], len(groups[other])) == (species[name], bonds[name], len(groups[name]))
             if not same or other in found or (size[other], name) <= (size[name], other):
                 continue
-            alike = _compare(stores, name, other, groups, by)
+            alike = _compare(stores, name, other, groups)
             if alike is not None:
                 found[name] = alike
                 break
@@ -165,16 +166,19 @@ def _together(names: Sequence[str], discovery: Discovery, alike: Mapping[str, Al
     return replace(found[0], evidence=evidence)
 
 
-def _compare(stores: Sequence[Store], name: str, other: str, groups: Mapping[str, Ints], by: str) -> Alike | None:
+def _compare(stores: Sequence[Store], name: str, other: str, groups: Mapping[str, Ints]) -> Alike | None:
     """Compare the clusters of two groups, in atoms of the same molecule."""
     own, theirs, met, of = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], 0, 0
     for store in stores:
-        member = store.groups(by)
-        mine, near = _partners(store, np.flatnonzero(member == name), np.flatnonzero(member == other))
-        met, of = met + len(mine), of + int((member == name).sum())
-        pick = np.unique(np.linspace(0, len(mine) - 1, min(len(mine), _ATOMS)).astype(np.int64))
+        member = store.groups("found")
+        every = np.flatnonzero(member == name)
+        mine, near = _partners(store, every, np.flatnonzero(member == other))
+        met, of = met + len(mine), of + len(every)
+        if not len(mine):
+            continue
+        pick = _some(len(mine), _ATOMS)
         frames = [frame for unit in store.done_units() for frame in range(unit.start, unit.stop)]
-        for place in np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _FRAMES)).astype(np.int64)).tolist():
+        for place in _some(len(frames), _FRAMES).tolist():
             labels = store.clusters(frames[place]).astype(np.int64)
             own.append(labels[mine[pick]])
             theirs.append(labels[near[pick]])
@@ -191,13 +195,18 @@ def _compare(stores: Sequence[Store], name: str, other: str, groups: Mapping[str
     return Alike(other, match, agreement) if one_to_one and agreement >= STABLE else None
 
 
+def _some(n: int, most: int) -> Ints:
+    """Give places among n, evenly spread, so many at most."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
+
+
 def _partners(store: Store, mine: Ints, others: Ints) -> tuple[Ints, Ints]:
     """Give those of some atoms that have another in their molecule, and the nearest of these in the file's order."""
     if not len(mine) or not len(others):
         return mine[:0], mine[:0]
     molecule, row = store.molecule, np.asarray(store.atom_index, dtype=np.int64)
     span = int(row.max()) + 1
-    place = molecule.astype(np.int64) * span + row
+    place = molecule * span + row
     others = others[np.argsort(place[others])]
     after = np.searchsorted(place[others], place[mine])
     sides = np.stack([others[np.clip(after - 1, 0, None)], others[np.clip(after, None, len(others) - 1)]])
