@@ -19,7 +19,7 @@ from cgcnn_md.frame import Floats
 
 _KEEPS = 0.5  # autocorrelation of being in a cluster over one lag: of those beyond chance, half are in it still
 _FRAMES = 2.0  # that a stay lasts at least: what is shorter is not resolved
-_HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that parts a cluster in two
+_HALF = 0.61  # density left in a valley, over a barrier of 0.5 kT, that is a valley at all
 _LARGE = 0.25  # of all points, that each of the two holds at least
 _HOLDS = 0.75  # autocorrelation over one lag of the side of the valley that an atom is on
 _SMALL = 0.01  # of all points, that either side of a barrier holds: what is rarer lies apart, and merging finds it
@@ -34,8 +34,8 @@ def in_two(
     """Part the largest cluster where one coordinate parts it into two large halves; give the stability of that.
 
     The slowest coordinate that does. Between many groups in many coordinates such a valley is filled by what is rare,
-    and by the atoms between two phases, and is not found by merging. It must be where it is on halves, those of the
-    atoms among them (a few atoms are no phases), and crossed seldom.
+    and by the atoms between two phases, and is not found by merging. It must be as deep as where groups merge, be where
+    it is on halves, those of the atoms among them (a few atoms are no phases), and crossed seldom.
     """
     mine = whole.labels_ == 0
     if mine.mean() < 2 * _LARGE or "atoms" not in halves:
@@ -43,7 +43,7 @@ def in_two(
     inside, halves = points[mine], {way: half[mine] for way, half in halves.items()}
     for axis in np.eye(points.shape[1]):
         found = _two_again(inside, halves, axis, _LARGE * len(points))
-        if found is None:
+        if found is None or found[0].ratio > PASS:
             continue
         parted = whole.parted(0, found[0], points)
         if pairs is None or (_holds(pairs, whole, found[0]) and outlasting(parted, pairs, lag).all()):
@@ -193,7 +193,7 @@ def _two_gaussians(points: Floats, above: NDArray[np.bool_]) -> tuple[Floats, ND
 
 
 def _holds(pairs: tuple[Floats, Floats], whole: ValleyClusters, valley: Valley) -> bool:
-    """Tell whether atoms of the largest cluster stay on their side of a valley, which no barrier keeps them on."""
+    """Tell whether atoms of the largest cluster stay on their side of a valley."""
     inside = (whole.predict(pairs[0]) == 0) & (whole.predict(pairs[1]) == 0)
     now, later = (valley.beyond(end[inside]) for end in pairs)
     both = 0 < now.mean() < 1 and 0 < later.mean() < 1
