@@ -320,6 +320,16 @@ def test_gauche_torsions_are_those_of_mdanalysis() -> None:
     assert np.isnan([values[25:] for values in found.values()]).all()
 
 
+def test_ends_of_a_chain_have_no_torsion_about_their_bond() -> None:
+    chain = Molecules(("M",), np.zeros(5, int), np.zeros(5, int), np.array([(0, 1), (1, 2), (2, 3), (3, 4)]))
+    positions = np.array([[0.0, 0, 0], [1, 1, 0], [2, 0, 0], [3, 1, 0], [4, 0, 1]])
+    frame = Frame(positions, 30 * np.eye(3), np.ones(3, bool), np.array([0, 1, 1, 1, 0], dtype=np.int16))
+    found = list(TorsionCounter().gauche(LabelledFrame(frame, np.zeros(5, int), ("CH3", "CH2"), chain)).values())
+    assert np.isnan(found[0][[0, 4]]).all()
+    assert np.isfinite(found[0][1:4]).all()
+    assert np.isfinite(found[1]).all()
+
+
 def test_rings_of_three_and_groups_have_no_torsions() -> None:
     ring = Molecules(("M",), np.zeros(3, int), np.zeros(3, int), np.array([(0, 1), (1, 2), (0, 2)]))
     frame = Frame(np.eye(3), 9 * np.eye(3), np.ones(3, bool), np.zeros(3, np.int16))

@@ -32,17 +32,18 @@ class TorsionCounter:
         Returns
         -------
         dict
-            By name, shape (n_atoms,), nan for species of which no atom is near a torsion; nothing where there are none.
+            By name, shape (n_atoms,), nan for species of which no atom has a torsion there, as an end of a chain about
+            its one bond; nothing where there are none.
         """
         if sample.molecules is not self._of:
             self._of = sample.molecules
             self._torsions = None if self._of is None else _Torsions.of(self._of, sample)
         if self._torsions is None:
             return {}
-        species = sample.frame.species
-        known = np.isin(species, species[self._torsions.atoms.ravel()])
-        counts = self._torsions.gauche(sample.frame)
-        return {name: np.where(known, count, np.nan) for name, count in zip(_WHERE, counts, strict=True)}
+        species, torsions = sample.frame.species, self._torsions
+        known = [np.isin(species, species[near.sum(axis=1) > 0]) for near in torsions.near]
+        counts = torsions.gauche(sample.frame)
+        return {name: np.where(there, count, np.nan) for name, there, count in zip(_WHERE, known, counts, strict=True)}
 
 
 @dataclass(frozen=True, eq=False)
