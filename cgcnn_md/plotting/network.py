@@ -12,7 +12,7 @@ from matplotlib.patches import Circle, FancyArrowPatch
 from cgcnn_md.frame import Floats
 from cgcnn_md.plotting.kinetics import group_panels, numbers, unit_of
 from cgcnn_md.plotting.style import INK, LEGEND, Look, dress, looks, percent
-from cgcnn_md.words import rounded
+from cgcnn_md.words import duration, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,7 @@ _SLOWEST = 1e-3  # of the fastest rate, below which no arrow is drawn
 _MOST_LABELS = 10
 _LARGEST, _SMALLEST = 0.34, 0.12  # radii of clusters, in that of the ring
 _BEND = 0.18
+_ASIDE = 0.3  # from the middle, beyond which a name begins or ends at its cluster
 _NAME = 11.5
 
 
@@ -65,10 +66,11 @@ def _network(ax: Axes, name: str, facts: dict[str, Any], style: dict[int, Look])
         width = 0.6 + 4.4 * np.sqrt(rate[i, j] / fastest)
         _arrow(ax, place[i], place[j], radius[[i, j]], width=float(width), colour=style[states[i]].colour)
         if (i, j) in labelled:
-            _label(ax, place[i], place[j], f"{rounded(1 / rate[i, j])} {unit}", near=0.5 if len(states) == 2 else 0.36)
+            after = duration(1 / rate[i, j]) if unit == "ps" else f"{rounded(1 / rate[i, j])} {unit}"
+            _label(ax, place[i], place[j], after, near=0.5 if len(states) == 2 else 0.36)
     for k, cluster in enumerate(states):
         ax.add_patch(Circle((place[k, 0], place[k, 1]), radius[k], facecolor=style[cluster].colour, zorder=3))
-        spot, side = place[k] * (1 + radius[k] + 0.06), int(np.sign(np.round(place[k, 0])))
+        spot, side = place[k] * (1 + radius[k] + 0.06), int(np.sign(place[k, 0]) * (abs(place[k, 0]) > _ASIDE))
         name_of = f"{cluster}: {percent(float(share[k]))}"
         anchor = ("center", "left", "right")[side]
         ax.text(spot[0], spot[1], name_of, ha=anchor, va="center", fontsize=_NAME, color=INK, zorder=4)
