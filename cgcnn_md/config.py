@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
-from numbers import Real
+from math import inf, isfinite
+from numbers import Integral, Number, Real
 from pathlib import Path
-from typing import Any, Literal, get_args
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cgcnn_md.errors import UsageError
 
@@ -15,6 +17,17 @@ PlotForm = Literal["png", "pdf", "svg"]
 ExportTo = Literal["ovito", "vmd", "pymol"]
 GroupBy = Literal["species", "identity", "type"]
 ATOM, RESIDUE, MOLECULE = "atom", "residue", "molecule"
+LIMITS: dict[str, tuple[int, float]] = {
+    **dict.fromkeys(["k", "width", "layers", "lag", "steps_per_epoch", "batch_atoms", "seeds", "threads"], (1, inf)),
+    **dict.fromkeys(["step", "features", "map_points", "points"], (1, inf)),
+    "epochs": (0, inf), "states": (2, inf), "dpi": (20, inf),
+    "n": (1, 100),  # clusters: borders are drawn between every two
+    "seed": (0, 2**31 - 1),  # some draws count on from it, and scikit-learn takes none from 2**32 on
+}  # fmt: skip
+"""Least and greatest of the whole numbers that settings, and arguments of `cgcnn_md.revisit`, may be."""
+
+_ABOVE_0 = ("cutoff", "learning_rate", "lag_ps", "dt")
+_WORDS = {str: "a text", float: "a finite number", list: "a list", dict: "a dict of texts, as {'1': 'Si', '2': 'O'}"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,8 @@ class ReadConfig:
     Parameters
     ----------
     select
-        MDAnalysis selection of the target atoms, which get an embedding.
+        MDAnalysis selection of the target atoms, which get an embedding: the same in all frames, so that what goes by
+        coordinates ("around 9 index 256") is chosen once, at the first frame or where a Universe stands.
     environment
         MDAnalysis selection of the atoms that may be neighbours; default all.
     start, stop, step
@@ -168,6 +182,9 @@ class StoreConfig:
     group_by: GroupBy = "species"
 
 
+Section = TypeVar("Section", ReadConfig, ModelConfig, TrainConfig, StoreConfig)
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of one run."""
@@ -211,22 +228,18 @@ def make_config(config: Config | None, settings: dict[str, Any]) -> Config:
     Raises
     ------
     UsageError
-        If a name is no setting.
+        If a name is no setting, or a value is none that it can have.
     """
     config = config or Config()
     if settings.get("validate_run") is not None:
         runs = settings["validate_run"]
-        settings["validate_run"] = [str(run) for run in ([runs] if isinstance(runs, int | str) else runs)]
-    for section, kind in (
-        ("read", ReadConfig),
-        ("model", ModelConfig),
-        ("train", TrainConfig),
-        ("store", StoreConfig),
-    ):
-        own = {f.name: settings.pop(f.name) for f in fields(kind) if f.name in settings}
-        config = replace(config, **{section: replace(getattr(config, section), **own)})
+        settings["validate_run"] = [str(run) for run in ([runs] if isinstance(runs, Integral | str) else runs)]
+    for section in fields(config):
+        old = getattr(config, section.name)
+        own = {f.name: settings.pop(f.name) for f in fields(old) if f.name in settings}
+        config = replace(config, **{section.name: checked_fields(replace(old, **own))})
     if settings:
-        known = ", ".join(f.name for k in (ReadConfig, ModelConfig, TrainConfig, StoreConfig) for f in fields(k))
+        known = ", ".join(f.name for section in fields(config) for f in fields(getattr(config, section.name)))
         msg = f"setting {', '.join(settings)}: no such setting; choose among {known}"
         raise UsageError(msg)
     _check(config)
@@ -235,38 +248,71 @@ def make_config(config: Config | None, settings: dict[str, Any]) -> Config:
 
 def _check(config: Config) -> None:
     """Refuse what cannot be right."""
-    if config.store.group_by not in get_args(GroupBy):
-        msg = f"group_by {config.store.group_by}: wanted one of {', '.join(get_args(GroupBy))}"
-        raise UsageError(msg)
-    positive: dict[str, Any] = {
-        "k": config.model.k, "cutoff": config.model.cutoff, "width": config.model.width,
-        "layers": config.model.layers, "batch_atoms": config.train.batch_atoms,
-        "steps_per_epoch": config.train.steps_per_epoch, "learning_rate": config.train.learning_rate,
-        "lag": config.train.lag, "lag_ps": config.train.lag_ps, "step": config.read.step, "dt": config.read.dt,
-        "seeds": config.train.seeds, "threads": config.train.threads, "map_points": config.store.map_points,
-        "features": None if config.store.features == "hidden" else config.store.features,
-    }  # fmt: skip
-    for name, value in positive.items():
-        if value is not None and not (_is_number(value) and value > 0):
-            msg = f"{name} {value}: wanted a number above 0"
-            raise UsageError(msg)
-    if config.train.states is not None and config.train.states < 2:
-        msg = f"states {config.train.states}: wanted 2 or more"
-        raise UsageError(msg)
     unknown = set(config.train.view.split("+")) - {*VIEWS}
     if config.train.view != "auto" and unknown:
         wanted = f"auto, or {', '.join(VIEWS)} joined by '+'"
         msg = f"view '{config.train.view}': no view {', '.join(sorted(unknown))}; wanted {wanted}"
         raise UsageError(msg)
-    epochs: Any = config.train.epochs
-    validation: Any = config.train.validation
-    if not (_is_number(epochs) and _is_number(validation)) or epochs < 0 or not 0 <= validation < 1:
-        msg = f"epochs {epochs}, validation {validation}: wanted >= 0, and a share in [0, 1)"
+    if not 0 <= config.train.validation < 1:
+        msg = f"validation {config.train.validation}: wanted a share in [0, 1)"
         raise UsageError(msg)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real)
+def checked_fields(record: Section) -> Section:
+    """Give a record of settings with every value `checked`."""
+    hints = get_type_hints(type(record))
+    return replace(record, **{name: checked(name, getattr(record, name), hint) for name, hint in hints.items()})
+
+
+def checked(name: str, value: Any, hint: Any) -> Any:
+    """Give a value as one of Python's own, which files can hold, where it was one of numpy's.
+
+    Parameters
+    ----------
+    name
+        Of a setting, or of an argument in `LIMITS`.
+    value
+        What was given.
+    hint
+        Type, or types joined by ``|``.
+
+    Raises
+    ------
+    UsageError
+        If it is not of the type, or beyond the limits that belong to the name.
+    """
+    kinds = [hint] if get_origin(hint) in (None, Literal) else get_args(hint)
+    if not any(_is(name, value, kind) for kind in kinds):
+        wanted = ", or ".join(_wanted(name, kind) for kind in kinds if kind is not NoneType)
+        msg = f"{name} {value!r}: wanted {wanted}"
+        raise UsageError(msg)
+    return value.item() if isinstance(value, Number | str) and hasattr(value, "item") else value
+
+
+def _is(name: str, value: Any, kind: Any) -> bool:
+    """Tell whether a value is of one type, and within the limits that belong to its name."""
+    if get_origin(kind) is Literal:
+        return isinstance(value, str) and value in get_args(kind)
+    if kind in (int, float):
+        numbers: Any = Integral if kind is int else Real
+        least, most = LIMITS.get(name, (-inf, inf))
+        number = isinstance(value, numbers) and not isinstance(value, bool) and isfinite(value)
+        return number and least <= value <= most and (value > 0 or name not in _ABOVE_0)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(isinstance(text, str) for text in (*value, *value.values()))
+    return isinstance(value, get_origin(kind) or kind)
+
+
+def _wanted(name: str, kind: Any) -> str:
+    """Say what a value of one type may be."""
+    if get_origin(kind) is Literal:
+        *several, last = get_args(kind)
+        return f"one of {', '.join([*several, last])}" if several else repr(last)
+    if kind is int:
+        least, most = LIMITS.get(name, (-inf, inf))
+        within = f" from {least} to {most}" if most < inf else f" of {least} or more" if least > -inf else ""
+        return f"a whole number{within}"
+    return "a finite number above 0" if name in _ABOVE_0 else _WORDS[get_origin(kind) or kind]
 
 
 def read_config(path: Path) -> Config:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from MDAnalysis.analysis.base import AnalysisBase
 
+from cgcnn_md.errors import CgcnnMdWarning
 from cgcnn_md.nn import Model, load_model
 from cgcnn_md.readers import open_trajectory
 
@@ -20,7 +22,8 @@ class EmbeddingAnalysis(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
     Parameters
     ----------
     atomgroup
-        Atoms that get a vector; all atoms of their Universe may be neighbours.
+        Atoms that get a vector, the same in all frames: of a group that updates, those that it holds now. All atoms of
+        their Universe may be neighbours.
     model
         A trained model, its file, or the folder that holds it.
     verbose
@@ -45,6 +48,11 @@ class EmbeddingAnalysis(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         If the model never saw a species of the Universe.
     BadFrameError
         On `run`, at a frame that cannot be used.
+
+    Warns
+    -----
+    CgcnnMdWarning
+        For what the user should know of the atoms: those that are left out, and an AtomGroup that updates.
     """
 
     def __init__(
@@ -59,6 +67,8 @@ class EmbeddingAnalysis(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         self._codes = self._model.codes(self._reader.species)
         self._rows = self._model.rows(self._reader.groups)
         self._targets, self._group = self._reader.groups.members()
+        for note in self._reader.notes:
+            warnings.warn(note, CgcnnMdWarning, stacklevel=2)
 
     def _prepare(self) -> None:
         """Make room for all frames."""

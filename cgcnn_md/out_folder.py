@@ -34,8 +34,10 @@ _FILES = (
     "report.html", "log.txt", "kinetics.json", "kinetics_rates.csv", "transitions.csv", "residence.csv",
     "displacements.csv", "export",
 )  # fmt: skip
-# settings that do not change what is computed
-_FREE = {("train", "threads"), ("train", "device"), ("store", "map_points"), ("store", "group_by")}
+# settings that change nothing of what was computed so far
+_FREE = {
+    ("train", "threads"), ("train", "device"), ("store", "map_points"), ("store", "group_by"), ("read", "on_bad_frame"),
+}  # fmt: skip
 
 
 @dataclass
@@ -93,16 +95,18 @@ class OutFolder:
         return folder
 
     @classmethod
-    def reopen(cls, path: str | Path) -> OutFolder:
-        """Open the folder of an earlier run, with its own settings.
+    def reopen(cls, path: str | Path, *, clustered: bool = True) -> OutFolder:
+        """Open the folder of an earlier run, with its own settings; `clustered`: whether for its clusters.
 
         Raises
         ------
         MissingFileError
-            If it is not there.
+            If it is not there, or its run is not finished.
         InputError
-            If it is no result folder.
+            If it is no result folder, or its clusters and tables do not belong together.
         """
+        from cgcnn_md.results import require_finished
+
         place = Path(path)
         if not place.is_dir():
             msg = f"{place}: no such folder; name the OUT of an earlier embed or encode"
@@ -113,6 +117,7 @@ class OutFolder:
         except (OSError, ValueError, TypeError, KeyError) as err:
             msg = f"{place}: not a result folder ({err}); name the OUT of an earlier embed or encode"
             raise InputError(msg) from err
+        require_finished(place, record, clustered=clustered)
         return cls(place, config, record, resumed=True)
 
     def __enter__(self) -> Self:
@@ -267,10 +272,10 @@ class OutFolder:
         return "its input files are not where they were, or have changed; put them back, or run embed again"
 
     def result(self) -> Embedding:
-        """Open what was written."""
-        from cgcnn_md.results import open_embedding
+        """Open what was written, as far as it is."""
+        from cgcnn_md.results import Embedding
 
-        return open_embedding(self.path)
+        return Embedding(self.path)
 
     def _clear(self) -> None:
         """Remove what a run writes, and nothing else."""

@@ -21,6 +21,7 @@ from cgcnn_md.outcome_kinetics import has_figure, write_kinetics
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
 from cgcnn_md.results import (
+    BEGUN,
     CLUSTERS,
     COORDINATES,
     COORDINATION,
@@ -83,7 +84,7 @@ def analyse(
     tell: Progress,
     *,
     n_clusters: int | None = None,
-    states: bool = True,
+    states: bool | None = None,
 ) -> None:
     """Find clusters in what is stored and write everything that follows from them.
 
@@ -100,7 +101,8 @@ def analyse(
     n_clusters
         Clusters per group; None lets the data decide.
     states
-        Take the states that the model was trained with for clusters, where it has some.
+        Whether the states that the model was trained with are taken for clusters, and refused where it has none; None
+        takes them where it has some.
     """
     from cgcnn_md.analysis.census import take_census
     from cgcnn_md.analysis.coarse import particles
@@ -111,7 +113,10 @@ def analyse(
     stores = folder.stores()
     maps, header = read_maps(folder.model)
     trained = read_states(folder.model)
-    given = trained if states else {}
+    if states and not trained:
+        msg = f"{folder.path}: the model has no states; train one with `cgcnn-md embed ... --states N`"
+        raise UsageError(msg)
+    given = {} if states is False else trained
     if given:
         tell.say(f"{_SPECIES_STATES.format(', '.join(given))} are taken for clusters")
     elif trained:
@@ -121,6 +126,9 @@ def analyse(
     coordinates = Coordinates(maps, header["identities"], hidden=config.store.features == "hidden")
     lag = max(int(store.attrs["lag"]) for store in stores) if in_time(header["view"]) else None
     seed = config.train.seed
+    for store in stores:
+        store.groups(by)  # refused before anything is changed
+    folder.note(clustering=BEGUN)
     found = discover(stores, coordinates, lag=lag, by=by, n_clusters=n_clusters, states=given, seed=seed)
     census = take_census(stores, n_clusters=found.n_clusters, by="found")
     clusters = _populations(folder, census, found, seed)
@@ -145,7 +153,7 @@ def analyse(
     bonded = bonded_words(stores, found.numbers, by="found")
     sentences = _summary(found, clusters, header, means, distance, moves, bonded)
     kept = _kept(found)
-    sentences += _meaning(folder, pairs, coordinates, kept, header, seed)
+    sentences += _meaning(folder, pairs, coordinates, found, header, seed)
     sentences += [*([] if moved is None else moved.doubts), *trust.sentences]
     sentences = [reword(sentence, config.model.level) for sentence in sentences]
     folder.note(
@@ -160,6 +168,7 @@ def analyse(
         tell.say(sentence)
     write_kinetics(folder, tell)
     redraw_map(folder, config.store.map_points, seed, tell)
+    folder.note(clustering="finished")
 
 
 def _populations(folder: OutFolder, census: list[Census], found: Discovery, seed: int) -> pd.DataFrame:
@@ -185,15 +194,15 @@ def _forget_older(folder: OutFolder, tell: Progress) -> None:
 
 
 def _meaning(
-    folder: OutFolder, pairs: Sequence[tuple[FrameSource, Store]], coordinates: Coordinates, kept: dict[str, int],
+    folder: OutFolder, pairs: Sequence[tuple[FrameSource, Store]], coordinates: Coordinates, found: Discovery,
     header: dict[str, Any], seed: int,
 ) -> list[str]:  # fmt: skip
     """Write what slow coordinates follow, and say it; nothing where coordinates of atoms cannot be read."""
-    from cgcnn_md.analysis.meaning import what_coordinates_follow, words
+    from cgcnn_md.analysis.meaning import relaxation, what_coordinates_follow, words
 
     folder.discard(COORDINATES)
     try:
-        table = what_coordinates_follow(pairs, coordinates, kept, seed=seed)
+        table = what_coordinates_follow(pairs, coordinates, _kept(found), seed=seed)
     except BadFrameError as err:
         warnings.warn(f"what coordinates follow is not told: {err}", CgcnnMdWarning, stacklevel=2)
         return []
@@ -201,7 +210,7 @@ def _meaning(
         return []
     _write(table, folder.path / COORDINATES)
     lag = int(header["lag"]) * float(header["dt"]) if in_time(header["view"]) else float("nan")
-    return words(table, {name: mapping.timescale(lag).tolist() for name, mapping in coordinates.maps.items()})
+    return words(table, relaxation(found, coordinates.maps, lag))
 
 
 def _kept(found: Discovery) -> dict[str, int]:
@@ -310,7 +319,7 @@ def draw(folder: OutFolder) -> None:
     result, level = folder.result(), folder.config.model.level
     captions = _CAPTIONS if in_time(str(read_maps(folder.model)[1]["view"])) else _CAPTIONS | {"spectrum": _UNTIMED}
     figures = [(path, reword(captions[path.stem], level)) for path in draw_figures(folder)]
-    record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust", "kinetics"}}
+    record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust", "kinetics", "clustering"}}
     write_report(
         folder.path, summary=result.summary, clusters=result.clusters, figures=figures,
         provenance={**record, "settings": folder.config.to_dict()}, trust=folder.record.get("trust"),

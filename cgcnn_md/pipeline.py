@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,7 @@ from cgcnn_md.outcome import analyse
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.readers import Reader, describe, open_systems
 from cgcnn_md.readers.identity import strangers
-from cgcnn_md.readers.runs import choose_runs
-from cgcnn_md.steps import announce_compiling, encode_all, trained
+from cgcnn_md.steps import announce_compiling, check_model, check_training, check_types, encode_all, trained
 
 if TYPE_CHECKING:
     from cgcnn_md.nn import Model
@@ -62,7 +62,7 @@ def embed(
     config = make_config(config, settings)
     with OutFolder.open(out, "embed", config, resume=resume, overwrite=overwrite) as folder:
         tell = folder.listen(progress or Silent())
-        readers = _open(source, topology, config, folder, tell)
+        readers = _open(source, topology, config, folder, tell, partial(check_training, tell=tell))
         try:
             model = trained(readers, config, folder, tell)
             encode_all(model, readers, config, folder, tell)
@@ -86,7 +86,7 @@ def train(
     config = make_config(config, settings)
     with OutFolder.open(out, "train", config, resume=resume, overwrite=overwrite) as folder:
         tell = folder.listen(progress or Silent())
-        readers = _open(source, topology, config, folder, tell)
+        readers = _open(source, topology, config, folder, tell, partial(check_training, tell=tell))
         try:
             trained(readers, config, folder, tell)
         finally:
@@ -108,20 +108,16 @@ def encode(
         As for `embed`.
     """
     from cgcnn_md.nn import load_model
-    from cgcnn_md.training.loop import resolve_device, use_threads
 
     config = make_config(config, settings)
     loaded = load_model(model)
     config = replace(config, model=loaded.config)
     with OutFolder.open(out, "encode", config, resume=resume, overwrite=overwrite) as folder:
         tell = folder.listen(progress or Silent())
-        readers = _open(source, topology, config, folder, tell)
+        readers = _open(source, topology, config, folder, tell, partial(check_model, loaded))
         try:
-            use_threads(config.train.threads)
             announce_compiling(tell)
-            loaded.encoder.to(resolve_device(config.train.device))
             for reader in readers:
-                loaded.codes(reader.species)
                 if strange := strangers(reader.groups.identity, loaded.identities):
                     tell.say(f"{reader.name}: {reword(strange, loaded.config.level)}")
                 if told := _other_lag(loaded, reader):
@@ -160,8 +156,7 @@ def dry_run(source: Source, topology: Any = None, *, config: Config | None = Non
     facts: dict[str, Any] = {}
     readers = open_systems(source, topology, config.read, level=config.model.level)
     try:
-        if config.train.validate_run:
-            choose_runs(readers, config.train.validate_run)
+        check_training(readers, config, tell=Silent())
         visits = rows = 0
         for reader in readers:
             facts[reader.name] = describe(reader, scan=False)
@@ -185,9 +180,16 @@ def dry_run(source: Source, topology: Any = None, *, config: Config | None = Non
     return facts
 
 
-def _open(source: Source, topology: Any, config: Config, folder: OutFolder, tell: Progress) -> list[Reader]:
+def _open(
+    source: Source, topology: Any, config: Config, folder: OutFolder, tell: Progress,
+    check: Callable[[Sequence[Reader], Config], None],
+) -> list[Reader]:  # fmt: skip
+    """Open the systems, and take the folder where nothing is to be refused."""
     readers = open_systems(source, topology, config.read, level=config.model.level)
     try:
+        check(readers, config)
+        if config.store.group_by == "type":
+            check_types(readers, config)
         folder.inputs(readers)
     except CgcnnMdError:
         _close(readers)

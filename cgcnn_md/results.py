@@ -27,6 +27,7 @@ RDF, SPECTRUM = "figures/rdf.csv", "figures/spectrum.csv"
 KINETICS, RATES, TRANSITIONS = "kinetics.json", "kinetics_rates.csv", "transitions.csv"
 RESIDENCE, DISPLACEMENTS = "residence.csv", "displacements.csv"
 GATES, EFFECTIVE = "figures/gates.csv", "gates.csv"
+BEGUN = "begun"  # what run.json calls `clustering` until all that follows from the clusters is written
 
 
 def open_embedding(out: str | os.PathLike[str]) -> Embedding:
@@ -45,16 +46,56 @@ def open_embedding(out: str | os.PathLike[str]) -> Embedding:
     Raises
     ------
     MissingFileError
-        If the folder, or the store in it, is not there.
+        If the folder, or the whole embedding in it, is not there.
+    InputError
+        If clusters were being sought, and that was interrupted.
     """
     place = Path(out)
     if place.name == STORE:
         place = place.parent
     if not place.is_dir():
         raise MissingFileError(f"{place}: no such folder; wanted the OUT of `cgcnn-md embed ... -o OUT`")
+    require_finished(place, _read_json(place / RUN) if (place / RUN).is_file() else {})
+    return Embedding(place)
+
+
+def require_finished(place: Path, record: Mapping[str, Any], *, clustered: bool = True) -> None:
+    """Refuse a folder whose embedding is not whole, or whose clusters and tables do not belong together.
+
+    Parameters
+    ----------
+    place
+        The folder.
+    record
+        What its ``run.json`` holds.
+    clustered
+        Whether its clusters are to be used.
+
+    Raises
+    ------
+    MissingFileError
+        If something of the embedding is missing.
+    InputError
+        If clusters were being sought, and that was interrupted.
+    """
+    command = record.get("command")
+    if command in {"embed", "encode"} and not _all_embedded(place / STORE, len(record.get("inputs", {}))):
+        again = f"wait for it, or give the same `cgcnn-md {command}` command with --resume"
+        raise MissingFileError(f"{place}: the run is not finished; {again}")
     if not (place / STORE).is_dir():
         raise MissingFileError(f"{place}: no {STORE} in it; wanted the OUT of `cgcnn-md embed ... -o OUT`")
-    return Embedding(place)
+    if clustered and record.get("clustering") == BEGUN:
+        again = f"run `cgcnn-md cluster {place}` again"
+        raise InputError(f"{place}: clustering was interrupted, or still goes on; {again}, or wait for it")
+
+
+def _all_embedded(place: Path, n_systems: int) -> bool:
+    """Tell whether every frame of every system is in a store."""
+    try:
+        systems = Store.systems(place)
+    except InputError:  # not there, or laid out by half
+        return False
+    return len(systems) >= n_systems and all(bool(Store.open(place, name).done.all()) for name in systems)
 
 
 class Embedding:
@@ -118,7 +159,7 @@ class Embedding:
     @cached_property
     def populations(self) -> pd.DataFrame:
         """Population of every cluster in every system, where there are several."""
-        return _read_csv(self._file(POPULATIONS, "cgcnn-md cluster"))
+        return _read_csv(self._file(POPULATIONS, "cgcnn-md cluster", "of several systems"))
 
     @cached_property
     def map(self) -> pd.DataFrame:
@@ -130,12 +171,12 @@ class Embedding:
     @cached_property
     def training(self) -> pd.DataFrame:
         """Score of every epoch."""
-        return _read_csv(self._file(TRAINING, "cgcnn-md embed"))
+        return _read_csv(self._file(TRAINING, "cgcnn-md embed", "where it trains"))
 
     @cached_property
     def rdf(self) -> pd.DataFrame:
         """Pair distribution around every cluster."""
-        return _read_csv(self._file(RDF, "cgcnn-md cluster"))
+        return _read_csv(self._file(RDF, "cgcnn-md cluster", "where the input files are"))
 
     @cached_property
     def gates(self) -> pd.DataFrame:
@@ -150,17 +191,17 @@ class Embedding:
     @cached_property
     def coordination(self) -> pd.DataFrame:
         """How often every number of neighbours is found in each cluster: cluster, species, neighbour, n, share."""
-        return _read_csv(self._file(COORDINATION, "cgcnn-md cluster"))
+        return _read_csv(self._file(COORDINATION, "cgcnn-md cluster", "where the input files are"))
 
     @cached_property
     def surroundings(self) -> pd.DataFrame:
         """Means around every cluster with 95 % intervals: cluster, species, role, name, mean, low, high, spread."""
-        return _read_csv(self._file(SURROUNDINGS, "cgcnn-md cluster"))
+        return _read_csv(self._file(SURROUNDINGS, "cgcnn-md cluster", "where the input files are"))
 
     @cached_property
     def coordinates(self) -> pd.DataFrame:
         """What slow coordinates follow: species, coordinate, follows, share."""
-        return _read_csv(self._file(COORDINATES, "cgcnn-md cluster"))
+        return _read_csv(self._file(COORDINATES, "cgcnn-md cluster", "where the input files are and something is slow"))
 
     @cached_property
     def timescales(self) -> pd.DataFrame:
@@ -189,22 +230,22 @@ class Embedding:
     @cached_property
     def rates(self) -> pd.DataFrame:
         """Rates and mean first-passage times between clusters."""
-        return _read_csv(self._file(RATES, "cgcnn-md kinetics"))
+        return _read_csv(self._file(RATES, "cgcnn-md kinetics", "where atoms go between clusters"))
 
     @cached_property
     def transitions(self) -> pd.DataFrame:
         """Transitions to look at: system, run, frame, time_ps, atom, species, from, to."""
-        return _read_csv(self._file(TRANSITIONS, "cgcnn-md kinetics"))
+        return _read_csv(self._file(TRANSITIONS, "cgcnn-md kinetics", "where atoms go between clusters"))
 
     @cached_property
     def residence(self) -> pd.DataFrame:
         """Probability to be still, or again, in the cluster after a time."""
-        return _read_csv(self._file(RESIDENCE, "cgcnn-md kinetics"))
+        return _read_csv(self._file(RESIDENCE, "cgcnn-md kinetics", "where atoms go between clusters"))
 
     @cached_property
     def displacements(self) -> pd.DataFrame:
         """Mean square displacement of atoms that stay in their cluster."""
-        return _read_csv(self._file(DISPLACEMENTS, "cgcnn-md cluster"))
+        return _read_csv(self._file(DISPLACEMENTS, "cgcnn-md cluster", "where the input files are"))
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -256,11 +297,11 @@ class Embedding:
             raise InputError(f"{self.path}: {asked}; choose one of {names}")
         return system
 
-    def _file(self, name: str, maker: str) -> Path:
-        """Find a file of the folder."""
+    def _file(self, name: str, maker: str, where: str = "") -> Path:
+        """Find a file of the folder, which a command writes, or does so only somewhere."""
         place = self.path / name
         if not place.is_file():
-            raise MissingFileError(f"{place}: no such file; `{maker}` writes it")
+            raise MissingFileError(f"{place}: no such file; `{maker}` writes it{where and ' '}{where}")
         return place
 
 

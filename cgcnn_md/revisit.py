@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cgcnn_md.config import ATOM, ExportTo, GroupBy, PlotForm, called, make_config
+from cgcnn_md.config import ATOM, ExportTo, GroupBy, PlotForm, called, checked, make_config
 from cgcnn_md.errors import MissingFileError, StorageError, UsageError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse, draw, draw_figures, redraw_map, write_gates
@@ -40,13 +40,19 @@ def cluster(
         Whether states that the model was trained with are taken for clusters; None for yes, unless `n` is given.
     progress
         Where to say what happens; silent by default.
+
+    Raises
+    ------
+    UsageError
+        If an argument cannot be right, as a number below 1, or the model has no states that could be taken.
     """
-    folder = OutFolder.reopen(out)
+    n = checked("n", n, int | None)
+    folder = OutFolder.reopen(out, clustered=False)
     config = make_config(folder.config, {} if group_by is None else {"group_by": group_by})
     if states and n is not None:
         msg = f"clusters {n}: the states of the model are as many as they are; leave the number out, or states"
         raise UsageError(msg)
-    keep = n is None if states is None else states
+    keep = states if n is None else False
     analyse(folder, folder.sources(), config, folder.listen(progress or Silent()), n_clusters=n, states=keep)
     return folder.result()
 
@@ -66,9 +72,16 @@ def project(
         Seed of the sample and of the projection.
     progress
         Where to say what happens; silent by default.
+
+    Raises
+    ------
+    UsageError
+        If an argument cannot be right, as a number below 1.
     """
+    points, seed = checked("points", points, int | None), checked("seed", seed, int)
     folder = OutFolder.reopen(out)
-    redraw_map(folder, points or folder.config.store.map_points, seed, progress or Silent())
+    drawn = folder.config.store.map_points if points is None else points
+    redraw_map(folder, drawn, seed, progress or Silent())
     return folder.result()
 
 
@@ -144,8 +157,9 @@ def plot(
     Raises
     ------
     UsageError
-        If there is no such figure, or the folder has no table for it.
+        If there is no such figure or format, or the folder has no table for it, or `dpi` is below 20.
     """
+    form, dpi = checked("form", form, PlotForm), checked("dpi", dpi, int)
     folder = OutFolder.reopen(out)
     (progress or Silent()).say("drawing figures")
     return draw_figures(folder, names, form=form, dpi=dpi)
@@ -200,9 +214,7 @@ def export(
     from cgcnn_md.export import WRITERS, Scene
     from cgcnn_md.plotting import colours
 
-    if to not in WRITERS or step < 1:
-        msg = f"export to {to!r}, step {step}: wanted one of {', '.join(WRITERS)}, and a step of 1 or more"
-        raise UsageError(msg)
+    to, step = checked("to", to, ExportTo), checked("step", step, int)
     folder = OutFolder.reopen(out)
     tell, place, written = progress or Silent(), folder.path / "export", []
     colour_of = colours(folder.result().clusters)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cgcnn_md.config import Config
+from cgcnn_md.config import ATOM, Config, called
 from cgcnn_md.errors import InputError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.progress import Progress
@@ -29,13 +29,70 @@ def announce_compiling(tell: Progress) -> None:
         tell.say(f"compiling the inner loops, {often}: about half a minute")
 
 
+def check_training(readers: Sequence[Reader], config: Config, tell: Progress) -> None:
+    """Refuse what no training could follow, before anything is written or replaced; bound the threads.
+
+    Parameters
+    ----------
+    readers
+        The systems.
+    config
+        All settings.
+    tell
+        Told where the inner loops have yet to be compiled.
+
+    Raises
+    ------
+    UsageError, InputError
+        If an argument cannot be right, or not for these files.
+    """
+    from cgcnn_md.training.plan import Plan, require_neighbours, use_threads
+
+    use_threads(config.train.threads)
+    Plan.of(readers, config.train)
+    announce_compiling(tell)
+    require_neighbours(readers, config.model.cutoff)
+
+
+def check_model(model: Model, readers: Sequence[Reader], config: Config) -> None:
+    """Refuse systems that a model does not know, before anything is written or replaced; bound the threads.
+
+    Parameters
+    ----------
+    model
+        The model, which goes to the device asked for.
+    readers, config
+        As for `check_training`.
+
+    Raises
+    ------
+    UsageError, SpeciesError
+        If there is no such device, or the model never saw a species.
+    """
+    from cgcnn_md.training.plan import resolve_device, use_threads
+
+    use_threads(config.train.threads)
+    model.encoder.to(resolve_device(config.train.device))
+    for reader in readers:
+        model.codes(reader.species)
+        model.rows(reader.groups)
+
+
+def check_types(readers: Sequence[Reader], config: Config) -> None:
+    """Refuse to seek clusters by type where the input tells no types, or what gets a vector is no atom."""
+    for reader in readers:
+        if reader.types is None or config.model.level != ATOM:
+            msg = f"{reader.name}: the input told no type of its {called(config.model.level)}; give group_by species"
+            raise InputError(msg)
+
+
 def trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell: Progress) -> Model:
     """Train, or take the model that an earlier try has left.
 
     Parameters
     ----------
     readers
-        The systems.
+        The systems, which `check_training` has passed.
     config
         All settings.
     folder
@@ -50,11 +107,9 @@ def trained(readers: Sequence[Reader], config: Config, folder: OutFolder, tell: 
     """
     from cgcnn_md.nn import load_model
     from cgcnn_md.training import new_model, train_model
-    from cgcnn_md.training.loop import resolve_device, use_threads
+    from cgcnn_md.training.plan import resolve_device
     from cgcnn_md.training.trainer import CHECKPOINT
 
-    use_threads(config.train.threads)
-    announce_compiling(tell)
     if folder.model.is_file():
         tell.say("model is there from before: not trained again")
         model = load_model(folder.model)

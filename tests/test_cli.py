@@ -280,6 +280,14 @@ def test_ctrl_c_says_where_the_work_is(pipeline: Recorder, capsys: pytest.Captur
     assert capsys.readouterr().err == ("cgcnn-md: interrupted; what was written is in OUT, go on with --resume\n")
 
 
+def test_ctrl_c_while_clusters_are_sought_says_the_remedy(
+    pipeline: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    pipeline.raises = KeyboardInterrupt()
+    assert run("cluster", "OUT") == 130
+    assert capsys.readouterr().err == "cgcnn-md: interrupted; run `cgcnn-md cluster OUT` again\n"
+
+
 def test_ctrl_c_without_an_out(pipeline: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
     pipeline.raises = KeyboardInterrupt()
     assert run("info", "a.xtc") == 130
@@ -316,6 +324,10 @@ def test_a_bug_keeps_its_traceback(pipeline: Recorder, error: Exception) -> None
             ("embed", "a.xtc", "-o", "OUT", "--objective", "dream"),
             "'dream' is not one of 'vamp2', 'vicreg', 'infonce'.",
         ),
+        (("embed", "a.xtc", "-o", "OUT", "--seed", "-1"), "Invalid value for '--seed': "),
+        (("embed", "a.xtc", "-o", "OUT", "--seed", "1099511627776"), "Invalid value for '--seed': "),
+        (("project", "OUT", "--seed", "-1"), "Invalid value for '--seed': "),
+        (("cluster", "OUT", "-n", "400"), "Invalid value for '-n' / '--clusters': "),
         (("embed", "a.xtc", "-o", "OUT", "--colour"), "No such option"),
         (("dream",), "No such command 'dream'."),
     ],

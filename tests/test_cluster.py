@@ -259,6 +259,7 @@ def test_as_many_as_are_found_are_those_found_and_fewer_are_these_merged() -> No
     assert two.evidence.verdict.startswith("2 environments, as asked, in the one slow coordinate, found again on")
     few = find_clusters(points[:3], keeps, when[:3], n_clusters=5)
     assert few.evidence.verdict.startswith("3 environments of 5 asked, in the one slow coordinate, too few points")
+    assert sorted(few.predict(points[:3])) == [0, 1, 2]
 
 
 def test_so_many_as_there_are_not_are_said_not_to_be_found_again() -> None:
@@ -266,6 +267,27 @@ def test_so_many_as_there_are_not_are_said_not_to_be_found_again() -> None:
     found = find_clusters(points, np.full(3, 0.9), np.arange(3_000), pairs=(points, points), n_clusters=5)
     assert found.n_clusters == 5
     assert "5 environments, as asked, in the 3 slow coordinates, not found again on halves" in found.evidence.verdict
+
+
+def test_no_cluster_is_without_points_however_many_are_asked_for() -> None:
+    """Groups of one or two points, and groups on a grid, of which one is on no side of most borders."""
+    rng = np.random.default_rng(0)
+    few, grid = rng.normal(size=(240, 2)), rng.integers(0, 5, (300, 2)).astype(float)
+    found = find_clusters(few, np.full(2, 0.9), np.arange(240), pairs=(few, few), n_clusters=60)
+    assert found.evidence.verdict.startswith("60 environments, as asked")
+    for points, fitted in ((few, found.fitted), (grid, ValleyClusters(n_clusters=5).fit(grid))):
+        for labels in (fitted.labels_, fitted.predict(points)):
+            np.testing.assert_array_equal(np.unique(labels), np.arange(fitted.n_clusters_))
+
+
+def test_memberships_that_leave_a_cluster_empty_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = np.random.default_rng(0).integers(0, 2, 2_000)
+    points = 9.0 * state[:, None] + np.random.default_rng(1).normal(size=(2_000, 1))
+    nobody = lambda *_, **__: lambda at: np.tile([0.9, 0.1], (len(at), 1))  # noqa: E731
+    monkeypatch.setattr("cgcnn_md.analysis.cluster.Membership.over_time", nobody)
+    found = find_clusters(points, np.ones(1), np.arange(2_000), pairs=(points, points))
+    assert found.n_clusters == 2
+    assert found.belongs is None
 
 
 @pytest.mark.parametrize("timed", [True, False])

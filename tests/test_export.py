@@ -157,7 +157,7 @@ def test_long_bead_names_stay_apart() -> None:
 
 
 def test_what_cannot_be_exported_is_said(out: Path) -> None:
-    with pytest.raises(UsageError, match=r"export to 'rasmol', step 1: wanted one of ovito, vmd, pymol"):
+    with pytest.raises(UsageError, match=r"^to 'rasmol': wanted one of ovito, vmd, pymol$"):
         revisit.export(out, to="rasmol")  # type: ignore[arg-type]
     trajectory = out.parent / "water.xtc"
     trajectory.rename(out.parent / "moved.xtc")

@@ -10,7 +10,7 @@ import pytest
 from readers.files import N_WATERS, write_gro, write_xtc
 
 import cgcnn_md
-from cgcnn_md.errors import SpeciesError
+from cgcnn_md.errors import CgcnnMdWarning, SpeciesError
 from cgcnn_md.mdanalysis import EmbeddingAnalysis
 
 TINY = {"epochs": 1, "steps_per_epoch": 2, "batch_atoms": 200, "width": 16, "layers": 2, "k": 8}
@@ -31,6 +31,7 @@ def universe_of(files: tuple[Path, Path]) -> MDAnalysis.Universe:
     return MDAnalysis.Universe(str(files[1]), str(files[0]), to_guess=())
 
 
+@pytest.mark.filterwarnings("ignore:27 massless sites")
 def test_is_what_encode_stores(files: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
     universe = universe_of(files)
     universe.trajectory[3]
@@ -45,11 +46,23 @@ def test_is_what_encode_stores(files: tuple[Path, Path], model: Path, tmp_path: 
     np.testing.assert_array_equal(analysis.times, [4.0, 10.0, 16.0])
 
 
+@pytest.mark.filterwarnings("ignore:27 massless sites")
 def test_groups_are_rows(files: tuple[Path, Path], tmp_path: Path) -> None:
     pooled = cgcnn_md.train(*files, out=tmp_path / "model", level="residue", **TINY)
     found = EmbeddingAnalysis(universe_of(files).atoms, cgcnn_md.load_model(pooled)).run().results
     assert found.embedding.shape[:2] == (12, N_WATERS)
     np.testing.assert_array_equal(found.atom_index, 4 * np.arange(N_WATERS))
+
+
+@pytest.mark.filterwarnings("ignore:27 massless sites")
+def test_says_that_a_group_that_updates_stands_still(files: tuple[Path, Path], model: Path) -> None:
+    universe = universe_of(files)
+    universe.trajectory[3]
+    near = universe.select_atoms("name OW and around 6 index 0", updating=True)
+    now = near.indices.copy()
+    with pytest.warns(CgcnnMdWarning, match=r"^the updating AtomGroup is taken as it is at frame 3, for all frames$"):
+        analysis = EmbeddingAnalysis(near, model).run(start=5, stop=7)
+    np.testing.assert_array_equal(analysis.results.atom_index, now)
 
 
 def test_refuses_species_that_the_model_never_saw(files: tuple[Path, Path], model: Path) -> None:

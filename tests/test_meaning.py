@@ -6,10 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.feature_selection import f_classif
 
-from cgcnn_md.analysis.meaning import correlation_ratio, what_coordinates_follow, words
+from cgcnn_md.analysis.discovery import Discovery
+from cgcnn_md.analysis.meaning import correlation_ratio, relaxation, what_coordinates_follow, words
+from cgcnn_md.analysis.surrogates import Shuffles
 from cgcnn_md.frame import Frame
 from cgcnn_md.store import Store
 
@@ -76,3 +79,21 @@ def test_finds_what_a_coordinate_was_made_of(tmp_path: Path) -> None:
         f"({100 * table['share'][0]:.0f} % of its variance)."
     ]
     assert what_coordinates_follow([(source, store)], read, {"A": 0}).empty
+
+
+def test_gives_no_time_for_what_belongs_to_the_box_or_is_frozen() -> None:
+    def shuffles(time: list[float], atoms: list[float]) -> Shuffles:
+        held, none = np.array([0.9, 0.8, 0.7]), np.zeros(3)
+        return Shuffles(held, held, none, np.array(time), none, np.array(atoms), none, none)
+
+    found = Discovery(
+        dict.fromkeys(["A", "A of B"]), {}, {"A": "A", "A of B": "A"},
+        {"A": shuffles([0.1, 0.1, 0.1], [0.9, 0.1, 0.1]), "A of B": shuffles([0.1, 0.1, 0.7], [0.1, 0.1, 0.1])},
+    )  # fmt: skip
+    scale = relaxation(found, {"A": SimpleNamespace(timescale=lambda lag: lag * np.arange(1.0, 4.0))}, 2.0)["A"]
+    np.testing.assert_array_equal(scale, [np.nan, 4.0, np.nan])
+    table = pd.DataFrame({"species": "A", "coordinate": [0, 1], "follows": "nearest A", "share": 0.8})
+    assert words(table, {"A": scale}) == [
+        "A: slow coordinate 0 follows the distance to the nearest A (80 % of its variance).",
+        "A: slow coordinate 1, which relaxes in 4 ps, follows the distance to the nearest A (80 % of its variance).",
+    ]

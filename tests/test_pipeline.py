@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,10 @@ def test_goes_on_after_an_interruption(made: Path, tmp_path: Path, at: str) -> N
     with pytest.raises(KeyboardInterrupt):
         cgcnn_md.embed(crystal(), out=out, progress=Stopper(at), **TINY)
     assert json.loads((out / "run.json").read_text())["outcome"] == "stopped: KeyboardInterrupt"
+    if at != "seeking clusters":
+        for use in (revisit.cluster, revisit.report, cgcnn_md.open_embedding):
+            with pytest.raises(MissingFileError, match=r"not finished; wait .* same `cgcnn-md embed` command"):
+                use(out)
     result = cgcnn_md.embed(crystal(), out=out, resume=True, **TINY)
     np.testing.assert_array_equal(result.embedding[:], cgcnn_md.open_embedding(made).embedding[:])
     assert result.provenance["outcome"] == "finished"
@@ -226,7 +231,7 @@ def test_goes_on_in_the_middle_of_the_embedding(
         cgcnn_md.embed(crystal(), out=out, **TINY)
     monkeypatch.setattr(Store, "mark_done", write)
     assert Store.open(out / "embedding.zarr").done.tolist() == [True, False, False]
-    result = cgcnn_md.embed(crystal(), out=out, resume=True, **TINY)
+    result = cgcnn_md.embed(crystal(), out=out, resume=True, on_bad_frame="skip", **TINY)
     np.testing.assert_allclose(result.embedding[:], cgcnn_md.open_embedding(made).embedding[:], atol=1e-5)
 
 
@@ -244,6 +249,79 @@ def test_refused_input_does_not_cost_the_result_to_be_replaced(made: Path) -> No
         cgcnn_md.embed(made / "none.xtc", out=made, overwrite=True, **{**TINY, "k": 11})
     assert (made / "config.yaml").read_text() == before
     assert cgcnn_md.open_embedding(made).embedding.shape[:2] == (8, 32)
+
+
+def state_of(folder: Path) -> list[tuple[Path, int]]:
+    """List every file of a folder, with the time of its last change."""
+    return sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "told"),
+    [
+        ({"lag": 50}, InputError, "lag 50 frames: the longest run has 8 frames, wanted 1 to 7"),
+        ({"lag_ps": 5.0}, InputError, "lag 5.0 ps: the time between frames is unknown"),
+        ({"validate_run": 3}, UsageError, "validate_run 3: no such run"),
+        ({"validate_run": 1}, UsageError, "all runs are held out; leave one"),
+        ({"device": "abacus"}, UsageError, "device 'abacus': torch cannot use it here"),
+        ({"threads": 10**6}, UsageError, "threads 1000000: this machine offers"),
+        ({"states": 2, "view": "space"}, UsageError, "states 2: states are told by time"),
+        ({"cutoff": 0.5}, InputError, r"cutoff 0\.5 Å: no atom of the first frame \(Cl, Na\) has a neighbour so near"),
+    ],
+)
+def test_refused_arguments_do_not_cost_the_result_to_be_replaced(
+    made: Path, settings: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    before = state_of(made)
+    for run in (cgcnn_md.embed, cgcnn_md.train):
+        with pytest.raises(error, match=told):
+            run(crystal(), out=made, overwrite=True, **{**TINY, **settings})
+    with pytest.raises(error, match=told):
+        pipeline.dry_run(crystal(), **{**TINY, **settings})
+    assert state_of(made) == before != []
+
+
+def test_a_model_that_does_not_fit_does_not_cost_the_result_to_be_replaced(made: Path) -> None:
+    before = state_of(made)
+    with pytest.raises(SpeciesError, match="species K"):
+        cgcnn_md.encode(made, crystal(2, symbol="KCl"), out=made, overwrite=True)
+    with pytest.raises(InputError, match="the input told no type of its atoms; give group_by species"):
+        cgcnn_md.encode(made, crystal(), out=made, overwrite=True, group_by="type")
+    assert state_of(made) == before != []
+
+
+def test_pairs_in_time_of_single_frames_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="view 'time': every run has one frame, and pairs in time need two; give"):
+        cgcnn_md.train(crystal(1), out=tmp_path / "out", view="time", **TINY)
+
+
+@pytest.mark.parametrize(
+    ("n", "settings", "told"),
+    [
+        (8, {"validation": 0.0, "lag": 1}, "no time is held out"),
+        (1, {"view": "space"}, "too few frames to hold any out"),
+    ],
+)
+def test_training_is_not_judged_where_nothing_is_held_out(
+    tmp_path: Path, n: int, settings: dict[str, Any], told: str
+) -> None:
+    said = Listener()
+    cgcnn_md.train(crystal(n), out=tmp_path / "out", progress=said, **TINY, **settings)
+    assert f"{told}: scores below are of fit, not of prediction" in said.lines
+    assert any(line.startswith("2 starts, scores") for line in said.lines)
+    assert cgcnn_md.load_model(tmp_path / "out").provenance["scores"] == {}
+
+
+def test_a_species_without_neighbours_is_cautioned_of(tmp_path: Path) -> None:
+    rng, frames = np.random.default_rng(0), []
+    corners = np.argwhere(np.ones((3, 3, 3))) * 6.0
+    for _ in range(8):
+        at = np.concatenate([corners + shift for shift in ([0, 0, 0], [0.8, 0, 0], [3.0, 3.0, 3.0])])
+        at += rng.normal(0.0, 0.05, at.shape)
+        frames.append(ase.Atoms("H54Ar27", positions=at, cell=[18, 18, 18], pbc=True))
+    result = cgcnn_md.embed(frames, out=tmp_path / "out", cutoff=2.0, lag=1, **TINY)
+    zero = [line for line in result.summary if "the embedding is zero" in line]
+    assert [line.split(": ")[:2] for line in zero] == [["Caution", "Ar"]]
 
 
 def test_encodes_new_files_with_a_saved_model(made: Path, tmp_path: Path) -> None:
@@ -331,7 +409,7 @@ def test_clusters_are_sought_in_the_groups_asked_for(tmp_path: Path) -> None:
         assert share > 0.5
     assert "group" in revisit.cluster(tmp_path / "out").clusters
     assert "group" not in revisit.cluster(tmp_path / "out", group_by="species").clusters
-    with pytest.raises(UsageError, match="group_by chain: wanted one of species, identity, type"):
+    with pytest.raises(UsageError, match="group_by 'chain': wanted one of species, identity, type"):
         revisit.cluster(tmp_path / "out", group_by="chain")  # type: ignore[arg-type]
 
 
@@ -375,6 +453,27 @@ def test_a_dry_run_counts_the_vectors() -> None:
 def test_says_that_the_input_tells_no_types(made: Path) -> None:
     with pytest.raises(InputError, match="the input told no type of its atoms; wanted --group-by species"):
         revisit.cluster(made, group_by="type")
+    cgcnn_md.open_embedding(made)  # nothing was changed
+
+
+def test_refuses_states_that_the_model_has_not(made: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(UsageError, match="the model has no states; train one with `cgcnn-md embed"):
+            revisit.cluster(made, states=True)
+        revisit.cluster(made, states=False)
+
+
+def test_what_an_interrupted_clustering_left_is_not_used(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    with pytest.raises(KeyboardInterrupt):
+        revisit.cluster(out, n=2, progress=Stopper("drawing the map"))
+    uses = (revisit.report, revisit.plot, revisit.kinetics, revisit.project, revisit.export, revisit.gates)
+    for use in (*uses, cgcnn_md.open_embedding):
+        with pytest.raises(InputError, match="out: clustering was interrupted, or still goes on; run `cgcnn-md"):
+            use(out)
+    revisit.cluster(out)
+    assert cgcnn_md.open_embedding(out).clusters.equals(cgcnn_md.open_embedding(made).clusters)
 
 
 def test_redoes_clusters_and_map(made: Path) -> None:
@@ -410,11 +509,54 @@ def test_a_lag_that_frames_do_not_make_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "got"),
-    [({"epochs": "2"}, "epochs 2"), ({"lag": "5ps"}, "lag 5ps"), ({"threads": 0}, "threads 0"), ({"dt": 0}, "dt 0")],
+    [
+        ({"epochs": "2"}, "epochs '2': wanted a whole number of 0 or more"),
+        ({"epochs": 2.5}, "epochs 2.5: wanted a whole number of 0 or more"),
+        ({"lag": "5ps"}, "lag '5ps': wanted a whole number of 1 or more"),
+        ({"lag": 3.5}, "lag 3.5: wanted a whole number of 1 or more"),
+        ({"threads": 0}, "threads 0: wanted a whole number of 1 or more"),
+        ({"k": True}, "k True: wanted a whole number of 1 or more"),
+        ({"start": "x"}, "start 'x': wanted a whole number"),
+        ({"seed": -1}, "seed -1: wanted a whole number from 0 to 2147483647"),
+        ({"seed": 2**40}, "seed 1099511627776: wanted a whole number from 0 to 2147483647"),
+        ({"states": 1}, "states 1: wanted a whole number of 2 or more"),
+        ({"features": "raw"}, "features 'raw': wanted a whole number of 1 or more, or 'hidden'"),
+        ({"dt": 0}, "dt 0: wanted a finite number above 0"),
+        ({"cutoff": float("nan")}, "cutoff nan: wanted a finite number above 0"),
+        ({"validation": 1}, "validation 1: wanted a share in [0, 1)"),
+        ({"dtype": "float64"}, "dtype 'float64': wanted one of float32, float16"),
+        ({"objective": "vamp"}, "objective 'vamp': wanted one of vamp2, vicreg, infonce"),
+        ({"select": 3}, "select 3: wanted a text"),
+        ({"type_map": "Li=Na"}, "type_map 'Li=Na': wanted a dict of texts, as {'1': 'Si', '2': 'O'}"),
+    ],
 )
-def test_refuses_what_is_no_number_or_none_to_work_with(settings: dict[str, Any], got: str) -> None:
-    with pytest.raises(UsageError, match=f"{got}.*: wanted"):
+def test_refuses_what_no_setting_can_be(settings: dict[str, Any], got: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(got)}$"):
         make_config(None, settings)
+
+
+def test_numbers_of_numpy_are_settings_too() -> None:
+    config = make_config(None, {"lag": np.int32(3), "start": np.int8(-2), "cutoff": np.float32(8)})
+    assert (type(config.train.lag), type(config.read.start), type(config.model.cutoff)) == (int, int, float)
+    assert (config.train.lag, config.read.start, config.model.cutoff) == (3, -2, 8.0)
+
+
+@pytest.mark.parametrize(
+    ("ask", "arguments", "got"),
+    [
+        (revisit.cluster, {"n": 0}, "n 0: wanted a whole number from 1 to 100"),
+        (revisit.cluster, {"n": 2.5}, "n 2.5: wanted a whole number from 1 to 100"),
+        (revisit.project, {"points": -5}, "points -5: wanted a whole number of 1 or more"),
+        (revisit.project, {"points": 0}, "points 0: wanted a whole number of 1 or more"),
+        (revisit.project, {"seed": -1}, "seed -1: wanted a whole number from 0 to 2147483647"),
+        (revisit.plot, {"form": "eps"}, "form 'eps': wanted one of png, pdf, svg"),
+        (revisit.plot, {"dpi": 0}, "dpi 0: wanted a whole number of 20 or more"),
+        (revisit.export, {"step": 0}, "step 0: wanted a whole number of 1 or more"),
+    ],
+)
+def test_refuses_what_no_argument_can_be(tmp_path: Path, ask: Any, arguments: dict[str, Any], got: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(got)}$"):
+        ask(tmp_path, **arguments)
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.2])

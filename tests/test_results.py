@@ -134,6 +134,14 @@ def test_what_was_not_made_yet_is_named_with_its_command(tmp_path: Path) -> None
     result = open_embedding(tmp_path)
     with pytest.raises(MissingFileError, match=r"clusters\.csv: no such file; `cgcnn-md cluster` writes it"):
         _ = result.clusters
+    for name, where in {
+        "rates": "kinetics` writes it where atoms go between clusters",
+        "transitions": "kinetics` writes it where atoms go between clusters",
+        "populations": "cluster` writes it of several systems",
+        "rdf": "cluster` writes it where the input files are",
+    }.items():
+        with pytest.raises(MissingFileError, match=f"no such file; `cgcnn-md {where}$"):
+            getattr(result, name)
     with pytest.raises(MissingFileError, match=r"map\.parquet: no such file; `cgcnn-md project` writes it"):
         result.plot.map()
     assert result.provenance == {}
@@ -142,6 +150,20 @@ def test_what_was_not_made_yet_is_named_with_its_command(tmp_path: Path) -> None
     (tmp_path / "run.json").write_text("{broken")
     with pytest.raises(InputError, match=r"run\.json: not JSON"):
         _ = Embedding(tmp_path).summary
+
+
+def test_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
+    for n_systems, names in ((1, []), (2, ["melt"])):  # stopped in training, and between two systems
+        record = {"command": "encode", "inputs": {str(i): [] for i in range(n_systems)}}
+        (tmp_path / "run.json").write_text(json.dumps(record))
+        make(tmp_path, *names)
+        with pytest.raises(MissingFileError, match=r"not finished; wait .* same `cgcnn-md encode` command"):
+            open_embedding(tmp_path)
+    (store,) = make(tmp_path, "glass")
+    assert open_embedding(tmp_path).systems == ["melt", "glass"]
+    store._group["done"][0] = False  # stopped while frames were embedded
+    with pytest.raises(MissingFileError, match="not finished"):
+        open_embedding(tmp_path)
 
 
 def test_the_store_itself_may_be_named(out: Path) -> None:

@@ -18,7 +18,6 @@ from cgcnn_md import pipeline, revisit
 from cgcnn_md.analysis.cautions import of_group
 from cgcnn_md.analysis.given import given_states
 from cgcnn_md.analysis.trust import GroupTrust
-from cgcnn_md.config import make_config
 from cgcnn_md.errors import UsageError
 from cgcnn_md.progress import Silent
 from cgcnn_md.results import open_embedding
@@ -188,8 +187,3 @@ def test_refuses_states_without_time(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=wanted):
         pipeline.embed(hopping(1)[0], out=tmp_path / "one", states=2, **{k: v for k, v in SMALL.items() if k != "lag"})
     assert not (tmp_path / "one").exists()
-
-
-def test_refuses_fewer_than_two_states() -> None:
-    with pytest.raises(UsageError, match=r"^states 1: wanted 2 or more$"):
-        make_config(None, {"states": 1})

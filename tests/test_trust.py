@@ -133,7 +133,7 @@ def test_training_starts_and_shuffles_are_judged(tmp_path: Path) -> None:
         "Li: coordinate 1 belongs to the box, not the atom: other atoms of it have the same, and no timescale follows",
         "Li: coordinate 0 is frozen for the whole run, as a label would be",
         "only 40 frames in a run: what is rare or slow is not seen",
-        "starts of training reached held-out scores from 1 to 2: try another seed",
+        "starts of training reached scores from 1 to 2: try another seed",
     ]
     one = judged(store_of(tmp_path / "one", np.zeros_like(labels)), n_clusters=1, shuffles=shuffles).warnings
     assert "Li: coordinate 0 is frozen for the whole run, so atoms differ lastingly, but no gap parts them" in one

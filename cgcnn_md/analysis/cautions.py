@@ -56,6 +56,9 @@ class Caution:
 def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
     """Doubt training, valleys, borders or states of one group."""
     name, untrained, trained = row.group, row.untrained, row.trained
+    if row.effective_rank == 0:
+        why = "atoms are all alike, too few to make pairs of, or without a neighbour within the cutoff"
+        yield Caution(0.96, f"{name}: the embedding is zero ({why}): nothing is told of it")
     if evidence.n_clusters > 1 and evidence.surrogates is not None and evidence.surrogates < SURROGATES:
         single = f"only {evidence.surrogates} of {SURROGATES} surrogates without structure give one cluster"
         yield Caution(0.95, f"{name}: {single}: so may the clusters of the data be chance")
@@ -173,7 +176,7 @@ def of_run(counts: Sequence[Census], starts: Sequence[float]) -> Iterator[Cautio
         yield Caution(0.4, f"only {longest} frame{'s' * (longest != 1)} in a run: what is rare or slow is not seen")
     if starts and max(starts) > _SPREAD * min(starts):
         scores = f"from {min(starts):.3g} to {max(starts):.3g}"
-        yield Caution(0.3, f"starts of training reached held-out scores {scores}: try another seed")
+        yield Caution(0.3, f"starts of training reached scores {scores}: try another seed")
 
 
 def _numbered(what: str, numbers: Sequence[int]) -> str:

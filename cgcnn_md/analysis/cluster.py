@@ -197,9 +197,9 @@ def find_clusters(
     why = f"{found} environments{asked} in {_coordinates(len(columns))}, {again}"
     stays = float(staying(fitted, pairs).min()) if pairs is not None else None
     evidence = Evidence(found, len(columns), fitted.valley_, stability, gain, why, stays)
-    belongs = None
-    if pairs is not None:
-        belongs = Membership.over_time(fitted.predict, found, pairs, lag, other)
+    belongs = None if pairs is None else Membership.over_time(fitted.predict, found, pairs, lag, other)
+    if belongs is not None and not set(range(found)) <= set(sure(belongs(chosen)).tolist()):
+        belongs = None  # a cluster that no atom belongs to for sure would be empty
     return SpeciesClusters(columns, fitted, evidence, belongs)
 
 

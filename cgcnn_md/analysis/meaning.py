@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from cgcnn_md.analysis.images import completed, vectors_around
 from cgcnn_md.analysis.samples import FrameSource, evenly, labelled_frames
 from cgcnn_md.frame import Floats, Frame, Ints
+from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.store import Store
 from cgcnn_md.words import duration
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cgcnn_md.analysis.discovery import Discovery
 
 _NEAR = {1: "nearest", 2: "2nd nearest", 4: "4th nearest", 6: "6th nearest", 8: "8th nearest", 12: "12th nearest"}
 _FRAMES = (20, 400)
@@ -77,7 +80,21 @@ def what_coordinates_follow(
     return pd.DataFrame(table, columns=["species", "coordinate", "follows", "share"])
 
 
-def words(table: pd.DataFrame, timescales: Mapping[str, Sequence[float]]) -> list[str]:
+def relaxation(found: Discovery, maps: Mapping[str, KineticMap], lag: float) -> dict[str, Floats]:
+    """Give the timescale of every slow coordinate of each species, in the unit of the lag.
+
+    It is nan where none is known, and where shuffled pairs say of any group of the species that the coordinate belongs
+    to the box or is frozen, so that none follows.
+    """
+    scales = {name: np.array(mapping.timescale(lag), dtype=np.float64) for name, mapping in maps.items()}
+    for group in found.by_group:
+        if group in found.shuffles:
+            shuffles = found.shuffles[group]
+            scales[found.species[group]][shuffles.of_box | shuffles.frozen] = np.nan
+    return scales
+
+
+def words(table: pd.DataFrame, timescales: Mapping[str, Sequence[float] | Floats]) -> list[str]:
     """Say what the slowest coordinates follow that follow something; timescales in ps by species, nan if unknown."""
     sentences = []
     for name, rows in table[table["share"] >= _TOLD].groupby("species", sort=True):

@@ -103,19 +103,21 @@ class Sample:
         if n == 2 and found.almost is not None:
             return found.almost
         whole = self._merged(found.fitted, n)[0] if found.fitted.n_clusters_ > n else self._parted(n, found.tree)
-        again = Again.of(self.points, self.halves, n, self.seed)
+        again = Again.of(self.points, self.halves, whole.n_clusters_, self.seed)
         return whole, None if again is None else again.stability(whole)
 
     def _parted(self, n: int, tree: ValleyClusters) -> ValleyClusters:
-        """Merge the fewest groups of a tree of which so many clusters keep most of the slow motion."""
+        """Merge the fewest groups of a tree of which so many clusters keep most of the slow motion.
+
+        Where there are not so many groups that hold points, there are fewer clusters.
+        """
         if tree.tree_.n_groups < n:
             tree = ValleyClusters(n_clusters=n, seed=self.seed).fit(self.points, system=self.system)
         groups = tree.tree_.n_groups
-        cuts = (self._merged(tree.cut(m, self.points), n) for m in range(min(n, groups), groups + 1))
-        if self.pairs is None:
-            return next(cuts)[0]
-        most = self._merged(tree.cut(groups, self.points), n)[1]
-        return next(cut for cut, keeps in cuts if keeps >= _MOST * most)
+        cuts = (self._merged(tree.cut(m, self.points), n) for m in range(min(n, groups), groups))
+        last, most = self._merged(tree.cut(groups, self.points), n)
+        found = last.n_clusters_
+        return next((cut for cut, keeps in cuts if cut.n_clusters_ == found and keeps >= _MOST * most), last)
 
     def _merged(self, fitted: ValleyClusters, n: int) -> tuple[ValleyClusters, float]:
         """Merge clusters until so many are left; give these, and what they keep of the slow motion."""

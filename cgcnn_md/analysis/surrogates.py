@@ -268,5 +268,6 @@ def _error(deviation: Floats, weight: Floats, unit: Ints) -> Floats:
     if n_units < 2:
         return np.full(deviation.shape[1], np.nan)
     sums = np.stack([np.bincount(unit, d) for d in deviation.T], axis=1)
-    error: Floats = np.sqrt((sums**2).sum(axis=0) * n_units / (n_units - 1)) / weight.sum(axis=0)
+    total = np.maximum(weight.sum(axis=0), 1e-12)  # a coordinate may be zero throughout
+    error: Floats = np.sqrt((sums**2).sum(axis=0) * n_units / (n_units - 1)) / total
     return error

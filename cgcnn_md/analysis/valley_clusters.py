@@ -118,19 +118,27 @@ class ValleyClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return other
 
     def _draw_borders(self, points: Floats, labels: Ints) -> Self:
-        """Draw the borders of clusters, given which one each point is near."""
-        n = int(labels.max(initial=0)) + 1
-        self.borders_: dict[tuple[int, int], Valley] = {}
+        """Draw the borders of clusters, given which one each point is near; of those only that hold points then."""
         for _ in range(_REFINE):
-            groups = [points[labels == c] for c in range(n)]
-            if min(len(g) for g in groups) < 2:
-                break
+            groups = [points[labels == c] for c in range(int(labels.max(initial=0)) + 1)]
             middle = [np.median(inside, axis=0) for inside in groups]
-            self.borders_ = {
-                (a, b): Valley.along(groups[a], groups[b], middle[b] - middle[a]) for a, b in combinations(range(n), 2)
+            self.borders_: dict[tuple[int, int], Valley] = {
+                (a, b): Valley.along(groups[a], groups[b], middle[b] - middle[a])
+                for a, b in combinations(range(len(groups)), 2)
             }
-            labels = self._part(points, n)
-        return self._number(labels, np.arange(n))
+            labels = self._part_held(points, len(groups))
+        return self._number(labels, np.arange(int(labels.max(initial=0)) + 1))
+
+    def _part_held(self, points: Floats, n_parts: int) -> Ints:
+        """Give each point to a part, and take parts away that get none: a few points amid others have no side."""
+        labels = self._part(points, n_parts)
+        while len(held := np.unique(labels).tolist()) < n_parts:
+            place, n_parts = {part: i for i, part in enumerate(held)}, len(held)
+            self.borders_ = {
+                (place[a], place[b]): border for (a, b), border in self.borders_.items() if a in place and b in place
+            }
+            labels = self._part(points, n_parts)
+        return labels
 
     def _number(self, labels: Ints, cluster_of: Ints) -> Self:
         """Take parts for clusters."""
@@ -261,9 +269,9 @@ class MergeTree:
         return self.n_groups - next(deep, len(self.ratios))
 
     def labels(self, n_clusters: int) -> Ints:
-        """Give the cluster of every point when so many are left, the largest first."""
+        """Give the cluster of every point when so many are left, or all groups that there are, the largest first."""
         root = np.arange(self.n_groups)
-        for into, gone in self.merges[: self.n_groups - n_clusters]:
+        for into, gone in self.merges[: max(self.n_groups - n_clusters, 0)]:
             root[root == root[gone]] = root[into]
         return _by_size(root[self.group])
 

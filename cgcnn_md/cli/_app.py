@@ -28,13 +28,12 @@ app = typer.Typer(
 
 
 class InterruptedRunError(Exception):
-    """A run that the user stopped, with the folder that holds what was saved."""
+    """A run that the user stopped, with what to do next."""
 
     exit_code = 130
 
-    def __init__(self, out: Path | None) -> None:
-        where = f"; what was written is in {out}, go on with --resume" if out is not None else ""
-        super().__init__(f"interrupted{where}")
+    def __init__(self, remedy: str) -> None:
+        super().__init__(f"interrupted{remedy and '; '}{remedy}")
 
 
 def _show_version(wanted: bool) -> None:
@@ -54,8 +53,8 @@ def top(
 
 
 @contextmanager
-def reporting(quiet: bool, out: Path | None = None) -> Iterator[Progress]:
-    """Give a command its progress, and turn Ctrl-C into a message that says where the work is.
+def reporting(quiet: bool, out: Path | None = None, *, remedy: str = "") -> Iterator[Progress]:
+    """Give a command its progress, and turn Ctrl-C into a message that says where the work is, or what to do.
 
     Parameters
     ----------
@@ -63,6 +62,8 @@ def reporting(quiet: bool, out: Path | None = None) -> Iterator[Progress]:
         Show no progress.
     out
         Folder from which an interrupted run can go on; None where it cannot.
+    remedy
+        What to do then, where the run cannot go on.
 
     Yields
     ------
@@ -78,7 +79,9 @@ def reporting(quiet: bool, out: Path | None = None) -> Iterator[Progress]:
     try:
         yield progress
     except KeyboardInterrupt:
-        raise InterruptedRunError(out) from None
+        if out is not None:
+            remedy = f"what was written is in {out}, go on with --resume"
+        raise InterruptedRunError(remedy) from None
     finally:
         progress.finish()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -13,7 +14,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from cgcnn_md.cli._flags import FLAGS, MACHINE, OUTPUT, PANELS, Flag
-from cgcnn_md.config import Config, ModelConfig, ReadConfig, StoreConfig, TrainConfig
+from cgcnn_md.config import LIMITS, Config, ModelConfig, ReadConfig, StoreConfig, TrainConfig
 
 SECTIONS: dict[str, type] = {
     "read": ReadConfig,
@@ -194,8 +195,13 @@ def _parameter(key: str, flag: Flag) -> inspect.Parameter:
     if flag.text is not None:
         hint = str | None if type(None) in get_args(hint) else str
         default = None if default is None else str(default)
-    option = typer.Option(*flag.names, metavar=flag.text, help=flag.help, rich_help_panel=flag.panel)
+    option = typer.Option(*flag.names, metavar=flag.text, help=flag.help, rich_help_panel=flag.panel, **limits(key))
     return inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, option])
+
+
+def limits(name: str) -> dict[str, Any]:
+    """Give the `min` and `max` of a flag that a setting, or an argument of `cgcnn_md.revisit`, has."""
+    return {key: bound for key, bound in zip(("min", "max"), LIMITS.get(name, ())) if math.isfinite(bound)}
 
 
 def _rank(parameter: inspect.Parameter) -> int:

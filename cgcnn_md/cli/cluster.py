@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cgcnn_md.cli._app import reporting
-from cgcnn_md.cli._options import Quiet, Result
+from cgcnn_md.cli._options import Quiet, Result, limits
 from cgcnn_md.config import GroupBy
 
 
@@ -15,7 +15,7 @@ def cluster(
     out: Result,
     n: Annotated[
         int | None,
-        typer.Option("-n", "--clusters", min=1, help="Clusters per species; default chosen by the data."),
+        typer.Option("-n", "--clusters", help="Clusters per species; default chosen by the data.", **limits("n")),
     ] = None,
     group_by: Annotated[
         GroupBy | None,
@@ -35,6 +35,6 @@ def cluster(
     """Cluster a stored embedding anew, with its table, figures and report; prints OUT."""
     from cgcnn_md import revisit
 
-    with reporting(quiet) as progress:
+    with reporting(quiet, remedy=f"run `cgcnn-md cluster {out}` again") as progress:
         revisit.cluster(out, n=n, group_by=group_by, states=states, progress=progress)
     print(out)

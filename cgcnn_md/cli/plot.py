@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cgcnn_md.cli._app import reporting
-from cgcnn_md.cli._options import Quiet, Result
+from cgcnn_md.cli._options import Quiet, Result, limits
 from cgcnn_md.config import PlotForm
 
 
@@ -18,7 +18,9 @@ def plot(
         typer.Argument(metavar="[FIGURE]...", show_default=False, help="Figures, as map or rdf; default all."),
     ] = None,
     form: Annotated[PlotForm, typer.Option("--format", help="Format of the files.")] = "png",
-    dpi: Annotated[int, typer.Option("--dpi", min=20, help="Dots per inch, of what is not drawn as lines.")] = 200,
+    dpi: Annotated[
+        int, typer.Option("--dpi", help="Dots per inch, of what is not drawn as lines.", **limits("dpi"))
+    ] = 200,
     quiet: Quiet = False,
 ) -> None:
     """Draw figures of a result into OUT/figures; prints their paths."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgcnn_md.config import ATOM, ReadConfig
+from cgcnn_md.config import ATOM, ReadConfig, checked_fields
 from cgcnn_md.errors import BadFrameError, CgcnnMdError, InputError, UsageError
 from cgcnn_md.readers import grouping, groups, identity, molecules, roles, selection, species, timeline, topology
 from cgcnn_md.readers.base import Reader
@@ -96,8 +96,8 @@ def open_systems(
     InputError
         If files cannot be read or do not fit each other.
     """
-    config = read or ReadConfig()
-    _check(config)
+    config = checked_fields(read or ReadConfig())
+    periodic_directions(config.pbc)
     if not isinstance(source, str | os.PathLike) and not _are_paths(source):
         return [_in_memory(source, topology, config, level)]
     paths = [source] if isinstance(source, str | os.PathLike) else list(source)
@@ -113,16 +113,6 @@ def open_systems(
             reader.close()
         raise
     return readers
-
-
-def _check(config: ReadConfig) -> None:
-    """Refuse settings that cannot be right whatever the files hold."""
-    choices = {"species_from": ("auto", "element", "mass", "name", "type"), "on_bad_frame": ("error", "skip")}
-    for key, allowed in choices.items():
-        if getattr(config, key) not in allowed:
-            option = key.replace("_", "-")
-            raise UsageError(f"--{option} {getattr(config, key)}: wanted one of {', '.join(allowed)}")
-    periodic_directions(config.pbc)
 
 
 def _are_paths(source: Any) -> bool:
@@ -188,7 +178,7 @@ def _in_memory(source: Any, top: Path | None, config: ReadConfig, level: str) ->
         decoder = MemoryDecoder(frames, lengths, [name] * len(lengths), back)
         atoms, times = topology.of_universe(universe), [bool(frames.has_time)] * len(lengths)
         try:
-            return _assemble(name, (), decoder, atoms, lengths, times, config, level, [], group)
+            return _assemble(name, (), decoder, atoms, lengths, times, config, level, selection.standing(source), group)
         except BaseException:
             decoder.close()
             raise

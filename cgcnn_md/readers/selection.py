@@ -1,4 +1,4 @@
-"""Which atoms are read and which get an embedding, chosen once, on the first frame."""
+"""Which atoms are read and which get an embedding, chosen once, on the first frame or where a Universe stands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from cgcnn_md.readers.species import Species
 from cgcnn_md.readers.third_party import third_party
 from cgcnn_md.readers.topology import Topology
 
-_GEOMETRIC = re.compile(r"\b(around|sphzone|sphlayer|cyzone|cylayer|isolayer|box|point|prop)\b")
+_GEOMETRIC = re.compile(
+    r"\b(around|sphzone|sphlayer|cyzone|cylayer|isolayer|box|point|prop\s+(abs\s+)?[xyz]|same\s+[xyz]\s+as)\b"
+)
+_STANDS = "{} is taken as it is at frame {}, for all frames"
 
 
 @dataclass
@@ -67,6 +70,14 @@ def is_geometric(*texts: str | None) -> bool:
         Selections in MDAnalysis' language.
     """
     return any(text and _GEOMETRIC.search(text) for text in texts)
+
+
+def standing(source: Any) -> list[str]:
+    """Say of an AtomGroup that it would be another in other frames, and which one is taken; nothing where it is not."""
+    from MDAnalysis.core.groups import UpdatingAtomGroup
+
+    updating = isinstance(source, UpdatingAtomGroup)
+    return [_STANDS.format("the updating AtomGroup", source.universe.trajectory.ts.frame)] if updating else []
 
 
 def lay_out(
@@ -191,6 +202,8 @@ def _chosen(atoms: Any, text: str | None, option: str, notes: list[str], n_atoms
             raise UsageError(
                 f"--{option} {text!r}: {reason}; wanted {others}a selection in MDAnalysis' language, e.g. 'element Li'"
             ) from None
+    if is_geometric(text):
+        notes.append(_STANDS.format(f"{option} {text!r}", atoms.universe.trajectory.ts.frame))
     return mask
 
 

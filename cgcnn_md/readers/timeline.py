@@ -65,15 +65,11 @@ def build(
     Raises
     ------
     UsageError
-        If step or dt is not positive, or times are asked of frames without time.
+        If times are asked of frames without time.
     InputError
         If no frame is left.
     """
     step = 1 if config.step is None else config.step
-    if step < 1:
-        raise UsageError(f"--step {step}: wanted 1 or more")
-    if config.dt is not None and not (config.dt > 0 and math.isfinite(config.dt)):
-        raise UsageError(f"--dt {config.dt}: wanted a positive number of ps")
     by_time = config.begin is not None or config.end is not None
     notes: list[str] = []
     chosen: list[range] = []

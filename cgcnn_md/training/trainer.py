@@ -148,7 +148,8 @@ class Trainer:
         encoder.load_state_dict(weights)
         self._keep(state)
         each = ", ".join(f"{score:.3f}" for score in scores)
-        self.progress.say(f"{n} starts, held-out scores {each}: the best is trained on")
+        held = "held-out " if self.samplers[0].held_out else ""
+        self.progress.say(f"{n} starts, {held}scores {each}: the best is trained on")
         return state
 
     def _epoch(self, state: TrainingState) -> None:

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from cgcnn_md.config import ReadConfig
 from cgcnn_md.errors import InputError, SpeciesError, UsageError
-from cgcnn_md.readers import describe, mdanalysis, open_systems, open_trajectory, roles, species, topology
+from cgcnn_md.readers import describe, mdanalysis, open_systems, open_trajectory, roles, selection, species, topology
 from cgcnn_md.readers.third_party import third_party
 
 from .files import CELL, DATA, N_WATERS, dump, water, write_gro, write_trajectory, write_xtc
@@ -106,8 +106,26 @@ def test_selection_of_targets_and_environment(xtc, gro):
     with open_trajectory(xtc, gro, select="name HW1", environment="element O") as reader:
         assert reader.n_atoms == 2 * N_WATERS
         assert "27 target atoms are not in the environment selection; they are added to it" in reader.notes
-    with open_trajectory(xtc, gro, select="name OW and around 2 (resid 1 and name HW1)") as reader:
+    near = "name OW and around 2 (resid 1 and name HW1)"
+    with open_trajectory(xtc, gro, select=near) as reader:
         assert_array_equal(reader.atom_index, [0])
+        assert f"select {near!r} is taken as it is at frame 0, for all frames" in reader.notes
+
+
+def test_a_selection_that_is_not_made_again_in_other_frames_is_said(universe):
+    universe.trajectory[3]
+    texts = {"environment": "prop  abs z < 100", "level": "name OW and same x as name OW"}
+    with open_trajectory(universe, **texts) as reader:
+        for option, text in texts.items():
+            assert f"{option} {text!r} is taken as it is at frame 3, for all frames" in reader.notes
+    for group in (universe.select_atoms("name OW and around 6 index 0", updating=True),
+                  universe.select_atoms("around 1000 index 0 or index 0", updating=True)):  # fmt: skip
+        with open_trajectory(group) as reader:
+            assert "the updating AtomGroup is taken as it is at frame 3, for all frames" in reader.notes
+    with open_trajectory(universe.select_atoms("name OW"), select="same residue as name OW") as reader:
+        assert not any("for all frames" in note for note in reader.notes)
+    assert selection.is_geometric(None, "prop x<5")
+    assert not selection.is_geometric("prop mass > 1", "name x")
 
 
 @pytest.mark.parametrize(
@@ -156,14 +174,15 @@ def test_runs_and_systems(folder, xtc, gro):
             "--select 'foo bar': .*; wanted a selection in MDAnalysis' language",
         ),
         ({"begin": 500}, InputError, "none of 8 frames is left by --begin 500"),
-        ({"step": 0}, UsageError, "--step 0: wanted 1 or more"),
-        ({"dt": -1.0}, UsageError, "--dt -1.0: wanted a positive number"),
+        ({"step": 0}, UsageError, "step 0: wanted a whole number of 1 or more"),
+        ({"dt": -1.0}, UsageError, "dt -1.0: wanted a finite number above 0"),
         (
             {"species_from": "element"},
             SpeciesError,
             r"traj: 81 atoms \(names HW1, HW2, OW in SOL\) have no known",
         ),
-        ({"species_from": "magic"}, UsageError, "--species-from magic: wanted one of auto"),
+        ({"species_from": "magic"}, UsageError, "species_from 'magic': wanted one of auto"),
+        ({"type_map": "OW=O"}, UsageError, r"type_map 'OW=O': wanted a dict of texts, as {'1': 'Si', '2': 'O'}"),
         ({"nonsense": 1}, UsageError, "unexpected keyword argument 'nonsense'"),
     ],
 )
