@@ -16,8 +16,8 @@ from cgcnn_md.config import Config, in_time, reword
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError, UsageError
 from cgcnn_md.kinetic_map import read_maps
 from cgcnn_md.out_folder import OutFolder
-from cgcnn_md.outcome_kinetics import FIGURES as KINETIC_FIGURES
-from cgcnn_md.outcome_kinetics import has_figure, write_kinetics
+from cgcnn_md.outcome_figures import CAPTIONS, draw, redraw_map
+from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader
 from cgcnn_md.results import (
@@ -28,14 +28,10 @@ from cgcnn_md.results import (
     DISPLACEMENTS,
     EFFECTIVE,
     GATES,
-    MAP,
     POPULATIONS,
-    RATES,
     RDF,
-    RESIDENCE,
     SPECTRUM,
     SURROUNDINGS,
-    TRAINING,
 )
 from cgcnn_md.states import read_states
 from cgcnn_md.store import Store
@@ -52,29 +48,6 @@ if TYPE_CHECKING:
 
 _SPECIES_STATES = "the states of {} that the model was trained with (--states)"
 _MENTIONED = 0.05  # per cent
-_CAPTIONS = {
-    "map": "Map of sampled atoms, for looking only: clusters were found in the embedding, not here.",
-    "spectrum": "Autocorrelation of each slow coordinate over one lag, on time that training did not see; "
-    "coloured ones survive, and clusters are sought in these. What shuffled time (circles) keeps is a label that "
-    "hardly changes; what shuffled atoms (triangles) keep belongs to the box.",
-    "populations": "Population of each cluster in time.",
-    "coordination": "How many neighbours in direct contact the atoms of each cluster have, and of how many molecules.",
-    "rdf": "What surrounds the atoms of each cluster.",
-    "displacement": "Mean square displacement of atoms while they stay in their cluster, with 95 % intervals. Along "
-    "the dotted line is diffusion; where it levels off, atoms are held.",
-    **KINETIC_FIGURES,
-    "gates": "What a neighbour counts for: how far the embedding of the atom moves if it does not hear it.",
-    "training": "Score of every epoch; the weights of the best validation score are kept.",
-}
-_UNTIMED = (
-    "Correlation of each coordinate between both ends of a pair, on frames that training did not see; coloured ones "
-    "survive, and clusters are sought in these. No time follows from it."
-)
-# files that not every folder holds
-_DRAWN_FROM = {
-    "coordination": COORDINATION, "rdf": RDF, "gates": GATES, "training": TRAINING,
-    **dict.fromkeys(KINETIC_FIGURES, RATES), "residence": RESIDENCE, "displacement": DISPLACEMENTS,
-}  # fmt: skip
 
 
 def analyse(
@@ -188,7 +161,7 @@ def _populations(folder: OutFolder, census: list[Census], found: Discovery, seed
 
 def _forget_older(folder: OutFolder, tell: Progress) -> None:
     """Take away what was made on request of older clusters, and say what of it stays."""
-    folder.discard(EFFECTIVE, *(f"figures/{name}.{form}" for name in _CAPTIONS for form in ("pdf", "svg")))
+    folder.discard(EFFECTIVE, *(f"figures/{name}.{form}" for name in CAPTIONS for form in ("pdf", "svg")))
     if (folder.path / "export").is_dir():
         tell.say("what lies in export is of older clusters: export again")
 
@@ -230,7 +203,7 @@ def _structure(
     from cgcnn_md.analysis.structure import rdf_by_cluster
     from cgcnn_md.analysis.surroundings import look_around
 
-    folder.discard(RDF, SURROUNDINGS, COORDINATION, "figures/rdf.png", "figures/coordination.png")
+    folder.discard(RDF, SURROUNDINGS, COORDINATION)
     if not pairs:
         tell.say(f"no pair distributions, for {folder.gone}")
         return None
@@ -250,7 +223,7 @@ def _mobility(
     """Write how far atoms move while they stay in their cluster; nothing where coordinates cannot be read."""
     from cgcnn_md.analysis.mobility import displacements
 
-    folder.discard(DISPLACEMENTS, "figures/displacement.png")
+    folder.discard(DISPLACEMENTS)
     try:
         found = displacements(pairs, n_clusters=n_clusters, seed=seed) if pairs else None
     except BadFrameError as err:
@@ -284,82 +257,6 @@ def write_gates(folder: OutFolder, edges: Edges, tell: Progress) -> None:
         number = f"{row['effective_coordination']:.1f} ± {row['standard_deviation']:.1f}"
         tell.say(f"{row['species']} {where}: effective coordination {number}")
     draw(folder)
-
-
-def redraw_map(folder: OutFolder, points: int, seed: int, tell: Progress) -> None:
-    """Lay sampled atoms out on a plane again, and draw figures and report.
-
-    Parameters
-    ----------
-    folder
-        The output folder, with clusters.
-    points
-        Atom-frames on the map.
-    seed
-        Seed of sample and layout.
-    tell
-        Told each step.
-    """
-    from cgcnn_md.analysis.project import project_stores
-
-    tell.say("drawing the map")
-    table = project_stores(folder.stores(), points=points, seed=seed)
-    try:
-        table.to_parquet(folder.path / MAP)
-    except OSError as err:
-        msg = f"{folder.path / MAP}: cannot be written ({err.strerror or err}); free some space"
-        raise StorageError(msg) from err
-    draw(folder)
-
-
-def draw(folder: OutFolder) -> None:
-    """Draw every figure that the folder's tables allow, and the report."""
-    from cgcnn_md.report import write_report
-
-    result, level = folder.result(), folder.config.model.level
-    captions = _CAPTIONS if in_time(str(read_maps(folder.model)[1]["view"])) else _CAPTIONS | {"spectrum": _UNTIMED}
-    figures = [(path, reword(captions[path.stem], level)) for path in draw_figures(folder)]
-    record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust", "kinetics", "clustering"}}
-    write_report(
-        folder.path, summary=result.summary, clusters=result.clusters, figures=figures,
-        provenance={**record, "settings": folder.config.to_dict()}, trust=folder.record.get("trust"),
-        level=level,
-    )  # fmt: skip
-
-
-def draw_figures(folder: OutFolder, names: Sequence[str] = (), *, form: str = "png", dpi: int = 200) -> list[Path]:
-    """Draw figures into the folder.
-
-    Parameters
-    ----------
-    folder
-        The output folder.
-    names
-        Figures; every one that the folder's tables allow where none is given.
-    form, dpi
-        Ending of the files, and dots per inch.
-
-    Returns
-    -------
-    list of Path
-        The figures.
-
-    Raises
-    ------
-    UsageError
-        If there is no such figure, or no table that it is drawn from.
-    """
-    from cgcnn_md.plotting import save_figure
-
-    there = [n for n in _CAPTIONS if n not in _DRAWN_FROM or (folder.path / _DRAWN_FROM[n]).is_file()]
-    there = [name for name in there if has_figure(folder, name)]
-    if strange := [name for name in names if name not in there]:
-        raise UsageError(f"{folder.path}: no figure {', '.join(strange)}; wanted some of {', '.join(there)}")
-    plots = folder.result().plot
-    return [
-        save_figure(getattr(plots, name)(), folder.path / "figures" / f"{name}.{form}", dpi=dpi)
-        for name in names or there
-    ]
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

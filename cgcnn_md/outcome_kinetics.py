@@ -23,34 +23,7 @@ if TYPE_CHECKING:
 
     from cgcnn_md.frame import Ints
 
-FIGURES = {
-    "timescales": "Relaxation times of the Markov model against its lag, with 95 % intervals; they should be level "
-    "from the chosen lag (dashed) on. In the shade they are shorter than the lag, and cannot be told.",
-    "chapman_kolmogorov": "Probability to be in the same cluster later: predicted by the model (lines) and counted "
-    "(points), with 95 % intervals.",
-    "network": "Clusters by their stationary share in the Markov model, among atoms in these clusters only; it differs "
-    "from the population where a run drifts. Arrows are rates between them: an arrow's time is one over its rate.",
-    "lifetimes": "Mean stay in each cluster, as counted from frame to frame and by the model, with 95 % intervals.",
-    "residence": "Probability to be in the cluster later: never having left it (broken lines), or left between or not "
-    "(full lines); as counted, with 95 % intervals.",
-}
 _FEWEST_FRAMES = 20
-
-
-def has_figure(folder: OutFolder, name: str) -> bool:
-    """Tell whether a figure has anything to show where its table is there: no test is drawn where there is none.
-
-    Parameters
-    ----------
-    folder
-        The output folder.
-    name
-        Name of the figure.
-    """
-    if name != "chapman_kolmogorov":
-        return True
-    groups = json.loads((folder.path / KINETICS).read_text(encoding="utf-8"))["groups"]
-    return any(name in facts for facts in groups.values())
 
 
 def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False) -> None:
@@ -74,7 +47,7 @@ def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False)
     StorageError
         If the folder cannot be written.
     """
-    folder.discard(KINETICS, RATES, RESIDENCE, TRANSITIONS, *(f"figures/{name}.png" for name in FIGURES))
+    folder.discard(KINETICS, RATES, RESIDENCE, TRANSITIONS)
     stores = folder.stores()
     groups = _groups(folder)
     why = _unfit(folder, stores, groups)

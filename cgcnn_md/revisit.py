@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from cgcnn_md.config import ATOM, ExportTo, GroupBy, PlotForm, called, checked, make_config
 from cgcnn_md.errors import MissingFileError, StorageError, UsageError
 from cgcnn_md.out_folder import OutFolder
-from cgcnn_md.outcome import analyse, draw, draw_figures, redraw_map, write_gates
+from cgcnn_md.outcome import analyse, write_gates
+from cgcnn_md.outcome_figures import draw, draw_figures, redraw_map
 from cgcnn_md.outcome_kinetics import write_kinetics
 from cgcnn_md.progress import Progress, Silent
 from cgcnn_md.readers import Reader

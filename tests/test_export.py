@@ -12,7 +12,7 @@ import pytest
 from readers.files import CELL, N_WATERS, write_gro, write_xtc
 
 import cgcnn_md
-from cgcnn_md import outcome, revisit
+from cgcnn_md import outcome_figures, revisit
 from cgcnn_md.analysis import project
 from cgcnn_md.errors import MissingFileError, UsageError
 from cgcnn_md.export import Scene
@@ -29,7 +29,7 @@ def embedded(folder: Path, name: str = "water", **settings: object) -> Path:
     xtc, gro = write_xtc(folder / f"{name}.xtc", 12), write_gro(folder / "topol.gro")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(project, "_FEWEST", 10**9)
-        patch.setattr(outcome, "draw", lambda folder: None)
+        patch.setattr(outcome_figures, "draw", lambda folder: None)
         cgcnn_md.embed(xtc, gro, out=folder / "out", **TINY, **settings)
         revisit.cluster(folder / "out", n=2)
     return folder / "out"

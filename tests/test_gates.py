@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import ase.build
@@ -12,7 +13,7 @@ import torch
 from systems import random_frame
 
 import cgcnn_md
-from cgcnn_md import outcome, revisit
+from cgcnn_md import outcome, outcome_figures, revisit
 from cgcnn_md.analysis import project
 from cgcnn_md.analysis.gates import ALL, Edges, coordination_by_cluster, effective_coordination, importance_by_distance
 from cgcnn_md.config import Config, ModelConfig
@@ -174,7 +175,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny = {"epochs": 1, "steps_per_epoch": 2, "batch_atoms": 200, "width": 16, "layers": 2, "k": 12}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(project, "_FEWEST", 10**9)
-        patch.setattr(outcome, "draw", lambda folder: None)
+        patch.setattr(outcome_figures, "draw", lambda folder: None)
         cgcnn_md.embed(folder / "salt.extxyz", out=folder / "out", **tiny)
     return folder
 
@@ -212,7 +213,7 @@ def test_input_is_found_from_anywhere_unless_it_has_changed(
     with folder, open_trajectory("salt.extxyz") as reader:
         folder.inputs([reader])
     monkeypatch.chdir(tmp_path)
-    folder = OutFolder.reopen(made / "copy")
+    folder = OutFolder(made / "copy", Config(), json.loads((made / "copy" / "run.json").read_text()))
     (found,) = folder.sources()
     with found:
         assert len(found) == len(reader)
@@ -225,7 +226,8 @@ def test_input_is_found_from_anywhere_unless_it_has_changed(
 
 
 def test_new_clusters_make_the_old_coordination_stale(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outcome, "draw", lambda folder: None)
+    for module in (outcome, outcome_figures):
+        monkeypatch.setattr(module, "draw", lambda folder: None)
     monkeypatch.setattr(project, "_FEWEST", 10**9)
     revisit.gates(made / "out")
     revisit.cluster(made / "out", n=2)

@@ -36,6 +36,8 @@ FIVE = np.asarray(
 )
 TWO = np.asarray([[0.95, 0.05], [0.2, 0.8]])
 
+FIGURES = ("timescales", "chapman_kolmogorov", "network", "lifetimes", "residence")
+
 
 class Listener(Silent):
     def __init__(self) -> None:
@@ -99,7 +101,7 @@ def test_numbers_tables_and_figures_come_from_the_folder(tmp_path: Path, transit
     np.testing.assert_allclose(first.still, first.again)
     np.testing.assert_allclose(2.0 / (1 - first.still), facts["stay_ps"]["value"], rtol=1e-3)
     assert len(plot.network().texts) == n + min(2 * n * (n - 1) // 2, 10)
-    for name in outcome_kinetics.FIGURES:
+    for name in FIGURES:
         assert save_figure(getattr(plot, name)(), tmp_path / f"{name}.png", dpi=40).stat().st_size > 1000
 
 
@@ -172,9 +174,13 @@ def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.Monke
     out = folder_of(tmp_path / "out", ("", hops(TWO, 400, 6, np.random.default_rng(4)), 2.0))
     points = {"frame": [0, 1, 2], "atom": [0, 1, 2], "x": [0.0, 1, 2], "y": [0.0, 1, 2], "cluster": [0, 1, 1]}
     pd.DataFrame(points).to_parquet(out / "map.parquet")
+    older = out / "figures" / "rdf.png"  # of a table that is gone
+    older.parent.mkdir()
+    older.touch()
     result = revisit.kinetics(out)
-    drawn = {path.stem for path in (out / "figures").iterdir()}
-    assert set(outcome_kinetics.FIGURES) < drawn
+    drawn = {path.stem for path in older.parent.iterdir()}
+    assert set(FIGURES) < drawn
+    assert not older.exists()
     page = (out / "report.html").read_text()
     assert "<li>exchange between clusters 0 and 1 relaxes in" in page
     assert f"<li>{result.summary[-1].removeprefix('Li: ')}</li>" in page

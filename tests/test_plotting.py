@@ -19,7 +19,7 @@ from matplotlib.image import imread
 
 from cgcnn_md.errors import StorageError, UsageError
 from cgcnn_md.out_folder import OutFolder
-from cgcnn_md.outcome_kinetics import has_figure
+from cgcnn_md.outcome_figures import has_figure
 from cgcnn_md.plotting import (
     plot_chapman_kolmogorov,
     plot_coordination,
