@@ -357,6 +357,8 @@ def test_only_groups_with_a_test_are_drawn(tmp_path: Path) -> None:
     bare = plot_chapman_kolmogorov({"groups": {"H": untested}}, WATER)
     assert [text.get_text() for text in bare.texts] == ["no longer lag could be counted"]
     folder = cast(OutFolder, SimpleNamespace(path=tmp_path))
+    assert not has_figure(folder, "chapman_kolmogorov")  # nor is there a table
+    (tmp_path / "kinetics_rates.csv").touch()
     for groups, there in (({"O": tested, "H": untested}, True), ({"H": untested}, False), ({}, False)):
         (tmp_path / "kinetics.json").write_text(json.dumps({"groups": groups}))
         assert has_figure(folder, "chapman_kolmogorov") is there
