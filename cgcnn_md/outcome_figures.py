@@ -42,6 +42,11 @@ _UNTIMED = (
     "Correlation of each coordinate between both ends of a pair, on frames that training did not see; coloured ones "
     "survive, and clusters are sought in these. No time follows from it."
 )
+_ENCODED = (
+    "Autocorrelation of each slow coordinate over one lag, in the training of the model, on time held out there; "
+    "coloured ones survived, and clusters are sought in these. What shuffled time (circles) and shuffled atoms "
+    "(triangles) keep is of the files that were encoded."
+)
 # files that not every folder holds
 _DRAWN_FROM = {
     "coordination": COORDINATION, "rdf": RDF, "gates": GATES, "training": TRAINING,
@@ -81,7 +86,11 @@ def draw(folder: OutFolder) -> None:
 
     folder.discard(*(f"figures/{name}.png" for name in CAPTIONS if not has_figure(folder, name)))
     result, level = folder.result(), folder.config.model.level
-    captions = CAPTIONS if in_time(str(read_maps(folder.model)[1]["view"])) else CAPTIONS | {"spectrum": _UNTIMED}
+    captions = CAPTIONS
+    if not in_time(str(read_maps(folder.model)[1]["view"])):
+        captions = CAPTIONS | {"spectrum": _UNTIMED}
+    elif folder.record.get("command") == "encode":
+        captions = CAPTIONS | {"spectrum": _ENCODED}
     figures = [(path, reword(captions[path.stem], level)) for path in draw_figures(folder)]
     record = {k: v for k, v in folder.record.items() if k not in {"summary", "trust", "kinetics", "clustering"}}
     write_report(

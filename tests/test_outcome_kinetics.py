@@ -174,6 +174,7 @@ def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.Monke
     out = folder_of(tmp_path / "out", ("", hops(TWO, 400, 6, np.random.default_rng(4)), 2.0))
     points = {"frame": [0, 1, 2], "atom": [0, 1, 2], "x": [0.0, 1, 2], "y": [0.0, 1, 2], "cluster": [0, 1, 1]}
     pd.DataFrame(points).to_parquet(out / "map.parquet")
+    (out / "run.json").write_text(json.dumps({"summary": ["Li: environments."], "command": "encode"}))
     older = out / "figures" / "rdf.png"  # of a table that is gone
     older.parent.mkdir()
     older.touch()
@@ -182,6 +183,7 @@ def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.Monke
     assert set(FIGURES) < drawn
     assert not older.exists()
     page = (out / "report.html").read_text()
+    assert "over one lag, in the training of the model" in page
     assert "<li>exchange between clusters 0 and 1 relaxes in" in page
     assert f"<li>{result.summary[-1].removeprefix('Li: ')}</li>" in page
 
