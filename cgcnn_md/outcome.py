@@ -33,7 +33,7 @@ from cgcnn_md.results import (
     SPECTRUM,
     SURROUNDINGS,
 )
-from cgcnn_md.states import read_states
+from cgcnn_md.states import SoftStates, read_states
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -85,15 +85,7 @@ def analyse(
 
     stores = folder.stores()
     maps, header = read_maps(folder.model)
-    trained = read_states(folder.model)
-    if states and not trained:
-        msg = f"{folder.path}: the model has no states; train one with `cgcnn-md embed ... --states N`"
-        raise UsageError(msg)
-    given = {} if states is False else trained
-    if given:
-        tell.say(f"{_SPECIES_STATES.format(', '.join(given))} are taken for clusters")
-    elif trained:
-        tell.say(f"{_SPECIES_STATES.format(', '.join(trained))} are left aside: clusters are sought in their place")
+    given = _given_states(folder, states, tell)
     tell.say("seeking clusters")
     by = config.store.group_by
     coordinates = Coordinates(maps, header["identities"], hidden=config.store.features == "hidden")
@@ -142,6 +134,20 @@ def analyse(
     write_kinetics(folder, tell)
     redraw_map(folder, config.store.map_points, seed, tell)
     folder.note(clustering="finished")
+
+
+def _given_states(folder: OutFolder, states: bool | None, tell: Progress) -> dict[str, SoftStates]:
+    """Give the states that are taken for clusters, by species, and say so."""
+    trained = read_states(folder.model)
+    if states and not trained:
+        msg = f"{folder.path}: the model has no states; train one with `cgcnn-md embed ... --states N`"
+        raise UsageError(msg)
+    given = {} if states is False else trained
+    if given:
+        tell.say(f"{_SPECIES_STATES.format(', '.join(given))} are taken for clusters")
+    elif trained:
+        tell.say(f"{_SPECIES_STATES.format(', '.join(trained))} are left aside: clusters are sought in their place")
+    return given
 
 
 def _populations(folder: OutFolder, census: list[Census], found: Discovery, seed: int) -> pd.DataFrame:

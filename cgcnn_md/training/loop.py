@@ -36,15 +36,14 @@ def hold_out(
     model.dt = dt = common_dt(readers)
     view, in_time = plan.views[0], "time" in plan.views
     choose = partial(choose_lag, readers, model, validation=train.validation)
-    given = plan.lag if in_time else 1
-    model.lag = given or choose(draw)
+    model.lag = plan.lag or choose(draw)
     cut, moments = Cut(), None
     if train.validate_run is None:
         cut, moments = choose_cut(model, partial(draw, view=view, lag=model.lag))
     if cut != Cut():
         say(f"a part of the run has slow motion that the rest has not: {cut} is held out")
         draw, moments = partial(draw, cut=cut), None
-        model.lag = given or choose(draw)
+        model.lag = plan.lag or choose(draw)
     draw = partial(draw, lag=model.lag)
     if in_time and len(readers) > 1 and not dt > 0:
         steps = ", ".join(f"{r.name} {r.dt:g}" for r in readers)

@@ -35,7 +35,7 @@ class Plan:
     titles
         What these are called.
     lag
-        Frames between both ends of a pair in time; None where the data decide.
+        Frames between both ends of a pair in time, 1 where none is made so; None where the data decide.
     """
 
     device: torch.device
@@ -66,7 +66,7 @@ class Plan:
         views = _views(readers, settings)
         held_runs = choose_runs(readers, settings.validate_run) if settings.validate_run else None
         titles = run_titles(readers, held_runs) if held_runs else []
-        lag = _lag(readers, settings) if "time" in views else None
+        lag = _lag(readers, settings) if "time" in views else 1
         reach = (lag or 1) if views[0] == "time" else 0
         require_pairs(*split(readers, reach, settings.validation, Cut(), held_runs), reach, titles)
         return cls(device, views, held_runs, titles, lag)
