@@ -10,7 +10,7 @@ import pytest
 from cgcnn_md.analysis import discover as module
 from cgcnn_md.analysis.cluster import Evidence, SpeciesClusters
 from cgcnn_md.analysis.discover import Coordinates, discover
-from cgcnn_md.analysis.draws import sample_pairs
+from cgcnn_md.analysis.draws import own_lags, sample_pairs
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.store import Store
 
@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Store:
     n_frames, n_atoms = len(RUNS), 6
     store = Store.create(
         tmp_path / "e.zarr", "", n_frames=n_frames, atom_index=np.arange(n_atoms), species_names=["O", "H"] * 3,
-        features=2, frame_numbers=np.arange(n_frames), runs=RUNS, unit_frames=4,
+        features=2, frame_numbers=np.arange(n_frames), runs=RUNS, unit_frames=4, attrs={"lag": 3},
     )  # fmt: skip
     frame, atom = np.mgrid[:n_frames, :n_atoms]
     store.write(0, np.stack([frame, atom], axis=-1).astype(np.float32), np.zeros(n_frames))
@@ -37,6 +37,22 @@ def test_pairs_are_one_atom_one_lag_apart_in_one_run(store: Store) -> None:
     np.testing.assert_array_equal(later - now, np.broadcast_to([3.0, 0.0], now.shape))
     assert set(now[:, 1]) <= {1.0, 3.0, 5.0}
     np.testing.assert_array_equal(RUNS[now[:, 0].astype(int)], RUNS[later[:, 0].astype(int)])
+
+
+def test_systems_whose_frames_are_further_apart_have_shorter_lags(store: Store, tmp_path: Path) -> None:
+    other = Store.create(
+        tmp_path / "coarse.zarr", "", n_frames=8, atom_index=np.arange(1), species_names=["O"], features=2,
+        frame_numbers=np.arange(8), runs=np.zeros(8), unit_frames=8, attrs={"lag": 1},
+    )  # fmt: skip
+    other.write(0, np.stack([100.0 + np.arange(8), np.zeros(8)], axis=-1)[:, None].astype(np.float32), np.zeros(8))
+    other.mark_done(0)
+    assert own_lags([store, other], 3) == [3, 1]
+    assert own_lags([store, other], 6) == [6, 2]
+    assert own_lags([other], 3) == [3]
+    now, later, _ = sample_pairs([store, other], "O", 3)
+    coarse = now[:, 0] >= 100
+    assert set((later - now)[coarse, 0]) == {1.0}
+    assert set((later - now)[~coarse, 0]) == {3.0}
 
 
 def test_frames_that_are_missing_are_in_no_pair(store: Store) -> None:

@@ -97,3 +97,32 @@ def test_gives_no_time_for_what_belongs_to_the_box_or_is_frozen() -> None:
         "A: slow coordinate 0 follows the distance to the nearest A (80 % of its variance).",
         "A: slow coordinate 1, which relaxes in 4 ps, follows the distance to the nearest A (80 % of its variance).",
     ]
+
+
+@pytest.mark.parametrize("n_atoms", [1, 4, 8])
+def test_few_atoms_that_keep_what_they_have_follow_nothing(tmp_path: Path, n_atoms: int) -> None:
+    rng = np.random.default_rng(5)
+    home = rng.random((n_atoms + 36, 3)) * 12.0
+
+    class Still:
+        species, targets, molecules = ("A", "B"), np.arange(n_atoms), SimpleNamespace()
+
+        def frames(self, indices):
+            for i in indices:
+                positions = home + 0.1 * np.random.default_rng(i).normal(size=home.shape)
+                species = np.repeat([0, 1], [n_atoms, 36]).astype(np.int16)
+                yield Frame(positions, np.eye(3) * 12.0, np.ones(3, bool), species, number=i)
+
+    told = 0
+    for trial in range(5):
+        store = Store.create(
+            tmp_path / f"{trial}.zarr", "", n_frames=400, atom_index=np.arange(n_atoms), species_names=["A"] * n_atoms,
+            features=1, frame_numbers=np.arange(400), runs=np.zeros(400), unit_frames=400,
+        )  # fmt: skip
+        values = rng.normal(size=n_atoms)[:, None] + 0.1 * rng.normal(size=(400, n_atoms, 1))
+        store.write(0, values.astype(np.float32), np.arange(400.0))
+        store.write_clusters(0, np.zeros((400, n_atoms), dtype=np.int16))
+        store.mark_done(0)
+        table = what_coordinates_follow([(Still(), store)], lambda _name, v, _identity: v.astype(float), {"A": 1})
+        told += len(words(table, {"A": [np.nan]}))
+    assert told <= 1

@@ -92,8 +92,8 @@ def test_a_drift_is_told(tmp_path: Path) -> None:
     trust = judged(store_of(tmp_path, labels, name="melt"))
     words = [w for w in trust.warnings if "drifts" in w]
     assert words == [
-        "Li: the share of cluster 1 drifts from 0.57 to 0.84 along the run in melt: not in equilibrium, or slower "
-        "than the run"
+        "Li: the share of cluster 1 drifts from 0.57 to 0.84 along the run in melt: not in equilibrium, or too "
+        "slow for a run so short"
     ]
 
 

@@ -162,7 +162,7 @@ def of_time(name: str, clusters: Ints, counts: Sequence[Census]) -> Iterator[Cau
         for drift in drifts(census, name, clusters):
             along = f"along the run{f' in {census.name}' if census.name else ''}"
             change = f"the share of cluster {drift.cluster} drifts from {drift.early:.2f} to {drift.late:.2f} {along}"
-            yield Caution(0.8, f"{name}: {change}: not in equilibrium, or slower than the run")
+            yield Caution(0.8, f"{name}: {change}: not in equilibrium, or too slow for a run so short")
         for gap in gaps(census, name, clusters):
             where = " and ".join(f"{x:.2f} in run {run + 1}" for x, run in zip(gap.shares, gap.runs))
             which = f"the share of cluster {gap.cluster} is {where}{f' of {census.name}' if census.name else ''}"
@@ -174,7 +174,7 @@ def of_run(counts: Sequence[Census], starts: Sequence[float]) -> Iterator[Cautio
     longest = max((int(np.bincount(c.run - c.run.min()).max()) for c in counts if len(c.run)), default=0)
     if longest < _FRAMES:
         yield Caution(0.4, f"only {longest} frame{'s' * (longest != 1)} in a run: what is rare or slow is not seen")
-    if starts and max(starts) > _SPREAD * min(starts):
+    if starts and min(starts) > 0 and max(starts) > _SPREAD * min(starts):
         scores = f"from {min(starts):.3g} to {max(starts):.3g}"
         yield Caution(0.3, f"starts of training reached scores {scores}: try another seed")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cgcnn_md.analysis.alike import joined, shared_by_all
 from cgcnn_md.analysis.cluster import SpeciesClusters, find_clusters
 from cgcnn_md.analysis.discovery import Discovery, renumber
-from cgcnn_md.analysis.draws import sample_group, sample_pairs
+from cgcnn_md.analysis.draws import own_lags, sample_group, sample_pairs
 from cgcnn_md.analysis.given import given_states
 from cgcnn_md.analysis.kinds import find_kinds, identity_names
 from cgcnn_md.analysis.membership import sure
@@ -69,7 +69,8 @@ def discover(
     coordinates
         Reads the slow coordinates.
     lag
-        Lag in frames over which an atom should stay in its cluster; None where pairs were not made by time.
+        Lag over which an atom should stay in its cluster, in frames as `own_lags` takes it; None where pairs were not
+        made by time.
     by
         What groups are made by, as in `Store.groups`.
     n_clusters
@@ -171,8 +172,9 @@ class _Search:
         self, name: str, read: Callable[[NDArray[np.float32], NDArray[np.str_]], Floats], lag: int
     ) -> tuple[Floats, Floats] | None:
         """Draw pairs at a lag of half of the longest run at most: beyond, they would tell of its ends only."""
-        longest = max(int(np.unique(store.runs, return_counts=True)[1].max()) for store in self.stores)
-        return self._pairs(name, read, lag) if 2 * lag <= longest else None
+        longest = [int(np.unique(store.runs, return_counts=True)[1].max()) for store in self.stores]
+        within = any(2 * own <= run for own, run in zip(own_lags(self.stores, lag), longest, strict=True))
+        return self._pairs(name, read, lag) if within else None
 
     def _pairs(
         self, name: str, read: Callable[[NDArray[np.float32], NDArray[np.str_]], Floats], lag: int

@@ -68,6 +68,25 @@ def sample_group(
     return np.concatenate(values), np.concatenate(identity), np.concatenate(when), np.concatenate(where)
 
 
+def own_lags(stores: Sequence[Store], lag: int) -> list[int]:
+    """Give one lag in the frames of every system, at least one, by what the systems have stored as lag of their model.
+
+    Parameters
+    ----------
+    stores
+        The systems, whose frames need not be equally far apart in time.
+    lag
+        Lag in frames of the system that needs most of them for the lag of the model.
+
+    Returns
+    -------
+    list of int
+        Lag in frames of each system.
+    """
+    frames = [int(store.attrs.get("lag", 1)) for store in stores]
+    return [max(1, round(lag * own / max(frames))) for own in frames]
+
+
 def sample_pairs(
     stores: Sequence[Store], name: str, lag: int, *, by: str = "species", size: int = _SAMPLE, seed: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.str_]] | None:
@@ -78,7 +97,7 @@ def sample_pairs(
     stores, name
         As of `sample_group`.
     lag
-        Stored frames between both ends.
+        Stored frames between both ends, as `own_lags` takes it.
     by, size, seed
         As of `sample_group`, of pairs.
 
@@ -89,15 +108,15 @@ def sample_pairs(
     """
     rng = np.random.default_rng(seed)
     now, later, identity = [], [], []
-    for store in stores:
+    for store, apart in zip(stores, own_lags(stores, lag), strict=True):
         atoms = np.flatnonzero(store.groups(by) == name)
-        first = lagged_frames(store, lag)
+        first = lagged_frames(store, apart)
         if len(first) == 0 or len(atoms) == 0:
             continue
         every = len(first) * len(atoms)
         drawn = np.sort(rng.choice(every, min(size // len(stores), every), replace=False))
         frame, atom = first[drawn // len(atoms)], atoms[drawn % len(atoms)]
-        ends = gather(store, frame, atom), gather(store, frame + lag, atom)
+        ends = gather(store, frame, atom), gather(store, frame + apart, atom)
         good = np.isfinite(ends[0]).all(axis=1) & np.isfinite(ends[1]).all(axis=1)
         now.append(ends[0][good])
         later.append(ends[1][good])

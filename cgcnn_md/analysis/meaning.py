@@ -30,6 +30,7 @@ _BINS = 20
 _FEWEST = 400  # points that shares are told from
 _TOLD = 0.5  # share of the variance from which a coordinate is said to follow something
 _MOST = 3  # coordinates of a species that are spoken of
+_SHUFFLES = 20  # that a coordinate must follow a distance better than, to be said to follow it
 
 Read = Callable[[str, NDArray[np.float32], NDArray[np.str_]], Floats]
 
@@ -55,28 +56,31 @@ def what_coordinates_follow(
     DataFrame
         Rows by ``species`` and ``coordinate`` with ``follows``, the distance that explains most, and ``share``: the
         correlation ratio, the part of the coordinate's variance that lies between twenty equally filled ranges of that
-        distance, less what chance gives. No row of a species of which too few points were seen.
+        distance, less what chance gives; 0 where other atoms at other times follow distances as well, as the few values
+        of few atoms that keep them may. No row of a species of which too few points were seen.
     """
     import pandas as pd
 
     rng = np.random.default_rng(seed)
     names = [name for name, n in kept.items() if n > 0]
-    values: dict[str, list[Floats]] = {name: [] for name in names}
+    values: dict[str, list[list[Floats]]] = {name: [] for name in names}
     seen: dict[str, list[dict[str, Floats]]] = {name: [] for name in names}
     for reader, store in systems if names else ():
         mine = {name: np.flatnonzero(store.species == name) for name in names}
         mine = {name: rows for name, rows in mine.items() if len(rows)}
         if not mine:
             continue
+        for name in mine:
+            values[name].append([])
         picked = _frames(store, min(min(len(rows), _ATOMS) for rows in mine.values()))
         for index, frame in zip(picked, reader.frames(picked), strict=True):
             block = store.embedding(slice(index, index + 1))[0]
             for name, rows in mine.items():
                 drawn = rows if len(rows) <= _ATOMS else np.sort(rng.choice(rows, _ATOMS, replace=False))
                 drawn = drawn[np.isfinite(block[drawn]).all(axis=1)]
-                values[name].append(read(name, block[drawn], store.identity[drawn])[:, : kept[name]])
+                values[name][-1].append(read(name, block[drawn], store.identity[drawn])[:, : kept[name]])
                 seen[name].append(_distances(frame, reader.species, reader.targets[drawn]))
-    table = [row for name in names for row in _rows(name, values[name], seen[name])]
+    table = [row for name in names for row in _rows(name, values[name], seen[name], rng)]
     return pd.DataFrame(table, columns=["species", "coordinate", "follows", "share"])
 
 
@@ -135,20 +139,44 @@ def _distances(frame: Frame, species: Sequence[str], centres: Ints) -> dict[str,
     return found
 
 
-def _rows(name: str, values: list[Floats], seen: list[dict[str, Floats]]) -> list[tuple[str, int, str, float]]:
+def _rows(
+    name: str, values: list[list[Floats]], seen: list[dict[str, Floats]], rng: np.random.Generator
+) -> list[tuple[str, int, str, float]]:
     """Find for each coordinate of a species the distance that explains most of it."""
-    points = np.concatenate([np.zeros((0, values[0].shape[1])), *values]) if values else np.zeros((0, 0))
-    if len(points) < _FEWEST:
+    frames = [frame for system in values for frame in system]
+    points = np.concatenate(frames) if frames else np.zeros((0, 0))
+    known = [what for what in seen[0] if all(what in frame for frame in seen)] if seen else []
+    if len(points) < _FEWEST or not known:
         return []
-    known = [what for what in seen[0] if all(what in frame for frame in seen)]
     distance = {what: np.concatenate([frame[what] for frame in seen]) for what in known}
+
+    def most(y: Floats) -> tuple[float, str]:
+        return max((correlation_ratio(x, y), what) for what, x in distance.items())
+
     rows = []
     for column, y in enumerate(points.T):
-        share = {what: correlation_ratio(x, y) for what, x in distance.items()}
-        if share:
-            best = max(share, key=share.__getitem__)
-            rows.append((name, column, best, round(share[best], 4)))
+        share, best = most(y)
+        if share >= _TOLD and any(most(_shuffled(values, column, rng))[0] >= share for _ in range(_SHUFFLES)):
+            share = 0.0
+        rows.append((name, column, best, round(share, 4)))
     return rows
+
+
+def _shuffled(values: list[list[Floats]], column: int, rng: np.random.Generator) -> Floats:
+    """Give one coordinate of every point, taken from another atom of its system, at another time; shape (n,)."""
+    parts = []
+    for system in values:
+        sizes = {len(frame) for frame in system if len(frame)}
+        if not sizes:
+            continue
+        flat = np.concatenate([frame[:, column] for frame in system])
+        if len(sizes) > 1:  # frames of which atoms are missing: no atom keeps its place
+            parts.append(rng.permutation(flat))
+            continue
+        table = flat.reshape(-1, *sizes)
+        turned = [np.roll(series, rng.integers(len(series))) for series in table.T]
+        parts.append(np.stack(turned, axis=1)[:, rng.permutation(len(turned))].ravel())
+    return np.concatenate(parts)
 
 
 def correlation_ratio(x: Floats, y: Floats, bins: int = _BINS) -> float:

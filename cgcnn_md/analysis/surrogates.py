@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.analysis.census import lagged_frames
+from cgcnn_md.analysis.draws import own_lags
 from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.store import Store
 
@@ -98,7 +99,7 @@ def shuffle_pairs(
     name
         Group.
     lag
-        Stored frames between both ends of a pair.
+        Stored frames between both ends of a pair, as `own_lags` takes it.
     read
         Reads slow coordinates, shape (n, n_coordinates), from stored vectors and identity classes.
     held_out
@@ -116,7 +117,9 @@ def shuffle_pairs(
         None where there is no pair.
     """
     rng = np.random.default_rng(seed)
-    blocks = [b for store in stores for b in _blocks(store, name, lag, read, by, points // len(stores), rng)]
+    lags = own_lags(stores, lag)
+    share = points // len(stores)
+    blocks = [b for s, own in zip(stores, lags, strict=True) for b in _blocks(s, name, own, read, by, share, rng)]
     if not blocks:
         return None
     pairs = _Pairs.of(blocks)
