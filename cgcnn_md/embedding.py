@@ -11,10 +11,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cgcnn_md.blas import one_blas_thread
 from cgcnn_md.errors import BadFrameError
 from cgcnn_md.frame import Frame
 from cgcnn_md.graph import KnnGraph
-from cgcnn_md.kernels.threads import one_blas_thread
 from cgcnn_md.nn import Model
 from cgcnn_md.progress import Progress
 from cgcnn_md.readers import Reader

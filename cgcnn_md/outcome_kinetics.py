@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.analysis.census import step_time
+from cgcnn_md.blas import one_blas_thread
 from cgcnn_md.config import in_time, reword
 from cgcnn_md.errors import StorageError
 from cgcnn_md.kinetic_map import read_maps
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _FEWEST_FRAMES = 20
 
 
+@one_blas_thread()
 def write_kinetics(folder: OutFolder, tell: Progress, *, required: bool = False) -> None:
     """Find how fast atoms go from cluster to cluster, and write ``kinetics.json`` and its tables.
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["MPLBACKEND"] = "agg"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is there: tests run side by side, and small products spin
 
 # machines differ in speed, not in truth; and a failure must come back when it is looked for
 settings.register_profile("gate", deadline=None, derandomize=True, print_blob=True)

@@ -5,25 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from functools import cache
 from typing import TypeVar
 
 import numba
 import torch
-from threadpoolctl import ThreadpoolController
+
+from cgcnn_md.blas import one_blas_thread
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Keep numpy's matrix products on one thread while this lasts.
-
-    They are small beside the loops, and its threads spin after each: with two cores the loops then ran at 0.4 of their
-    rate.
-    """
-    return ThreadpoolController().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager
