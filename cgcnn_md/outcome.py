@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cgcnn_md.analysis.discover import Coordinates, discover
 from cgcnn_md.analysis.discovery import Discovery
 from cgcnn_md.analysis.membership import SURE
+from cgcnn_md.blas import one_blas_thread
 from cgcnn_md.config import Config, in_time, reword
 from cgcnn_md.errors import BadFrameError, CgcnnMdWarning, StorageError, UsageError
 from cgcnn_md.kinetic_map import read_maps
@@ -50,6 +51,7 @@ _SPECIES_STATES = "the states of {} that the model was trained with (--states)"
 _MENTIONED = 0.05  # per cent
 
 
+@one_blas_thread()
 def analyse(
     folder: OutFolder,
     readers: Sequence[Reader],
