@@ -18,8 +18,9 @@ from cgcnn_md.analysis.kinds import find_kinds  # noqa: E402
 from cgcnn_md.analysis.kinetics import GroupKinetics, find_kinetics  # noqa: E402
 from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, transitions_table  # noqa: E402
 from cgcnn_md.analysis.kinetics_words import Clock, sentences  # noqa: E402
-from cgcnn_md.analysis.markov import Bootstrap  # noqa: E402
+from cgcnn_md.analysis.markov import Bootstrap, Estimate  # noqa: E402
 from cgcnn_md.analysis.populations import populations  # noqa: E402
+from cgcnn_md.analysis.residence import Residence  # noqa: E402
 from cgcnn_md.store import Store  # noqa: E402
 
 TWO = np.asarray([[0.95, 0.05], [0.2, 0.8]])
@@ -96,12 +97,18 @@ def test_a_frame_that_could_not_be_read_parts_what_is_before_and_after(tmp_path:
     assert count(store, [1]).tolist() == [[[2, 0], [0, 2]]]
 
 
-def test_two_systems_are_counted_apart_and_added(tmp_path: Path) -> None:
-    labels = hops(TWO, 400, 4, np.random.default_rng(5))
-    stores = [store_of(tmp_path, labels, name="a"), store_of(tmp_path, labels[::-1], name="b")]
-    found, first = only(stores), count(stores[0], [1])[0]
-    assert set(found.counts) == {"a", "b"}
-    np.testing.assert_array_equal(found.transitions, first + first.T - 2 * np.diag(np.diag(first)))
+def test_systems_in_other_equilibria_have_models_of_their_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    cold, hot = np.asarray([[0.98, 0.02], [0.18, 0.82]]), np.asarray([[0.82, 0.18], [0.02, 0.98]])
+    made = zip(["cold", "hot", "pure"], [hops(cold, 1000, 50, rng), hops(hot, 1000, 50, rng), np.zeros((400, 9))])
+    stores = [store_of(tmp_path / name, labels, name=name) for name, labels in made]
+    found = find_kinetics(stores, {"Li": np.arange(2)})
+    assert [(group.name, list(group.counts)) for group in found] == [("Li in cold", ["cold"]), ("Li in hot", ["hot"])]
+    for group, store in zip(found, stores):
+        np.testing.assert_array_equal(group.transitions + np.diag(np.diag(total := count(store, [1])[0])), total)
+        assert group.model is not None
+        assert group.model.relaxation.value[0] == pytest.approx(-1 / np.log(0.8), rel=0.1)
+        assert sentences(group, Clock(2.0))[0].startswith(f"{group.name}: exchange between clusters 0 and 1 relaxes in")
 
 
 def test_lags_are_geometric_and_a_quarter_of_the_run(tmp_path: Path) -> None:
@@ -234,6 +241,32 @@ def test_a_state_never_left_is_left_out_and_said(tmp_path: Path) -> None:
     assert set(rates_table([found], Clock(2.0))["to"]) == {0, 1}
 
 
+def test_of_two_sets_that_exchange_within_the_model_is_of_the_one_seen_most(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    labels = np.concatenate([hops(TWO, 400, 40, rng), 2 + hops(THREE, 400, 4, rng)], axis=1)
+    found = only(store_of(tmp_path, labels), 5)
+    assert found.model is not None
+    assert found.model.states.tolist() == [0, 1]
+    told = "Li: clusters 2, 3, 4 left out, since no atom was seen to go there from the others and back"
+    assert told in " ".join(sentences(found, Clock(2.0)))
+
+
+def test_exchange_that_is_over_within_a_frame_has_no_time(tmp_path: Path) -> None:
+    labels = np.random.default_rng(1).permuted(np.arange(40) % 2 * np.ones((200, 1), dtype=int), axis=1)
+    labels[1::2] = 1 - labels[::2]  # less alike than by chance
+    said = sentences(only(store_of(tmp_path, labels)), Clock(2.0))
+    assert said[0] == "Li: exchange between clusters 0 and 1 relaxes in less than the lag, 2 ps."
+    assert not any("lower bounds" in text for text in said)
+
+
+def test_small_numbers_are_written(tmp_path: Path) -> None:
+    found = only(store_of(tmp_path, hops(TWO, 300, 10, np.random.default_rng(2))))
+    (row, *_), (slow, *_) = (
+        plain_numbers(found, Clock(dt))["rate_per_ps"]["value"] for dt in (1.0, 1e12)
+    )  # fmt: skip
+    assert slow[1] == pytest.approx(row[1] * 1e-12, rel=1e-9)
+
+
 def test_one_way_transitions_have_no_equilibrium(tmp_path: Path) -> None:
     labels = (np.arange(100)[:, None] > np.arange(5) * 20).astype(int)
     found = only(store_of(tmp_path, labels))
@@ -265,7 +298,7 @@ def test_systems_that_keep_to_clusters_of_their_own_do_not_exchange(tmp_path: Pa
     assert f"every system keeps to one cluster ({share} of its atom-frames): no rates" in said
 
     mixed = [store_of(tmp_path / "m", hops(TWO, 400, 30, rng), name="m"), stores[0]]
-    assert only(mixed).model is not None
+    assert "Li in m" in [group.name for group in find_kinetics(mixed, {"Li": np.arange(2)}) if group.model]
 
 
 def test_one_cluster_has_no_kinetics(tmp_path: Path) -> None:
@@ -341,3 +374,11 @@ def test_residence_times_are_those_of_the_chain(tmp_path: Path) -> None:
     ):
         covered = (estimate.low <= truth + 1e-3) & (truth - 1e-3 <= estimate.high)
         assert covered.mean() > 0.8
+
+
+def test_residence_that_is_over_between_two_lags_falls_evenly_there() -> None:
+    none = Estimate(np.zeros(0), np.zeros(0), np.zeros(0))
+    still = Estimate(np.asarray([[0.9, 0.0], [0.5, 0.0], [0.0, 0.0]]), none.low, none.high)
+    left = 1 - np.exp(-1)
+    times = Residence(np.asarray([1, 8, 12]), still, none, np.zeros(2)).still_time
+    np.testing.assert_allclose(times, [8 + 4 * (0.5 - np.exp(-1)) / 0.5, left])

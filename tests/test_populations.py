@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from systems import markov, store_of
 
+from cgcnn_md.analysis.bootstrap import interval
 from cgcnn_md.analysis.census import take_census
 from cgcnn_md.analysis.populations import populations, populations_in_time
 
@@ -40,6 +41,18 @@ def test_intervals_cover_as_often_as_they_say(tmp_path: Path, n_frames: int, n_a
         row = populations(store_of(tmp_path / str(trial), labels, unit=400), n_clusters=2).iloc[0]
         hits += row.population_low <= 2 / 3 <= row.population_high
     assert hits / trials >= 0.88
+
+
+@pytest.mark.parametrize(("n_systems", "n_units"), [(1, 3), (10, 2)])
+def test_intervals_over_systems_cover_as_often_as_they_say(n_systems: int, n_units: int) -> None:
+    rng = np.random.default_rng(2)
+    trials, hits = 300, 0
+    for _ in range(trials):
+        units = [(0.5 + 0.05 * rng.normal(size=(n_units, 1)), np.ones(n_units)) for _ in range(n_systems)]
+        mean = np.mean([numerator for numerator, _ in units], axis=(0, 1))
+        low, high = interval([units], mean, rng)
+        hits += float(low[0]) <= 0.5 <= float(high[0])
+    assert hits / trials >= 0.91
 
 
 def test_collective_changes_widen_the_interval(tmp_path: Path) -> None:

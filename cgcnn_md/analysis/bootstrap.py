@@ -125,7 +125,8 @@ def _limits(systems: list[Units], mean: Floats, rng: np.random.Generator) -> tup
         top += weights @ numerator
         bottom += (weights @ denominator).reshape(_RESAMPLES, -1)
     # few units: percentiles are too narrow by sqrt((n - 1) / n) and by normal against Student tails
-    wider = float(t.ppf(0.975, freedom) / norm.ppf(0.975)) * np.sqrt((freedom + 1) / freedom)
+    parted = sum(len(d) > 1 for _, d in systems)
+    wider = float(t.ppf(0.975, freedom) / norm.ppf(0.975)) * np.sqrt((freedom + parted) / freedom)
     with np.errstate(divide="ignore", invalid="ignore"):
         means = top / bottom
     low, high = np.nanpercentile(np.where(bottom > 0, means, mean), [2.5, 97.5], axis=0)

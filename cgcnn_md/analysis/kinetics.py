@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,11 +24,12 @@ class GroupKinetics:
     Parameters
     ----------
     name
-        Species, or group within it, and which of its atoms these are where they are not all.
+        Species, or group within it, and which of its atoms these are where they are not all; and where several systems
+        hold them, the one that this is of.
     clusters
         Numbers of its clusters, shape (n,).
     counts
-        Transitions of each system that holds it, by system.
+        Transitions by system: of one, or of all that hold it where these keep to clusters of their own.
     stays
         Mean stay in every cluster as counted from frame to frame; inf where none ended.
     residence
@@ -73,7 +74,9 @@ def find_kinetics(
 ) -> list[GroupKinetics]:
     """Count transitions and fit a reversible Markov model to each kind of atoms with several clusters.
 
-    A group of atoms is of one kind, or of several that never turn into each other: see `find_kinds`.
+    A group of atoms is of one kind, or of several that never turn into each other: see `find_kinds`. Each system has a
+    model of its own: in another composition or at another temperature the same clusters are in another equilibrium, and
+    counts of two together would relax as slowly as the two never mix.
 
     Stays, examples and which clusters are in the model follow from labels in any case.
 
@@ -93,7 +96,7 @@ def find_kinetics(
     Returns
     -------
     list of GroupKinetics
-        One for each kind with two clusters or more.
+        One for each kind with two clusters or more, in each system that shows two or more.
     """
     several = {name: clusters for name, clusters in groups.items() if len(clusters) > 1}
     kinds = [kind for kind in find_kinds(stores, several, by=by) if len(kind.clusters) > 1]
@@ -108,7 +111,16 @@ def find_kinetics(
     found = []
     for kind in kinds:
         counts = {system: gathered[system][kind.name] for system in kind.atoms}
-        soft_ones = [products[system][kind.name] for system in counts if soft]
-        model = model_of(list(counts.values()), soft_ones, kind.rng(seed))
-        found.append(GroupKinetics(kind.name, kind.clusters, counts, *model))
+        for name, held in _each(kind.name, counts).items():
+            soft_ones = [products[system][kind.name] for system in held if soft]
+            model = model_of(list(held.values()), soft_ones, replace(kind, name=name).rng(seed))
+            found.append(GroupKinetics(name, kind.clusters, held, *model))
     return found
+
+
+def _each(name: str, counts: dict[str, Counts]) -> dict[str, dict[str, Counts]]:
+    """Part the counts of a kind by system, and name them; not where systems keep to clusters of their own."""
+    if len(counts) < 2 or own_share(list(counts.values())):
+        return {name: counts}
+    several = {system: c for system, c in counts.items() if (c.total[0].sum(axis=1) > 0).sum() > 1}
+    return {f"{name} in {system}": {system: c} for system, c in several.items()} or {name: counts}

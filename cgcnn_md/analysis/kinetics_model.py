@@ -57,8 +57,8 @@ class Markov:
     Parameters
     ----------
     states
-        Places, among the group's clusters, of those in the model: the largest set of clusters each of
-        which was reached from every other, shape (n,).
+        Places, among the group's clusters, of those in the model: of the sets of two or more each of which was reached
+        from every other, the one with most counts, shape (n,).
     lag
         Lag in frames.
     level
@@ -95,6 +95,11 @@ class Markov:
     check: ChapmanKolmogorov | None
     pieces: dict[str, int]
     soft: bool
+
+    @property
+    def over(self) -> bool:
+        """Whether so little is left of the slowest exchange after the lag that its time is not known."""
+        return bool(_REACH * self.relaxation.value[0] < self.lag)
 
 
 def model_of(

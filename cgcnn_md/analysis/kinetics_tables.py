@@ -202,7 +202,8 @@ def _estimate(estimate: Estimate, scale: float = 1.0) -> dict[str, Any]:
 
 def _listed(values: NDArray[Any]) -> list[Any]:
     """Give nested lists, None where a number is not finite."""
-    found = np.round(values, 12).astype(object)  # 1.2, not 1.2000000000000002
-    found[~np.isfinite(values)] = None
+    found = np.empty(np.shape(values), dtype=object)
+    for place, value in np.ndenumerate(values):
+        found[place] = float(f"{value:.12g}") if np.isfinite(value) else None  # 1.2, not 1.2000000000000002
     listed: list[Any] = found.tolist()
     return listed

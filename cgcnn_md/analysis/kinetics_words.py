@@ -158,6 +158,8 @@ def _slowest(group: GroupKinetics, model: Markov, clock: Clock) -> str:
     names = [str(group.clusters[s]) for s in model.states]
     between = f"clusters {listed(names)}"
     time = model.relaxation
+    if model.over:
+        return f"exchange between {between} relaxes in less than the lag, {clock(model.lag)}"
     text = f"exchange between {between} relaxes in {clock(time.value[0])}{clock.between(time.low[0], time.high[0])}"
     return f"{text}, lag {clock(model.lag)}"
 
@@ -190,11 +192,12 @@ def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
     made = []
     if len(model.lags) == 1:
         made.append("only one lag could be counted, so whether timescales level off is not known")
-    elif not model.level:
+    elif not model.level and not model.over:
         times: Floats = model.timescales.value[:, 0]
+        bounds = "; the times given may be lower bounds" if times[-1] > times[0] else ""
         made.append(
             f"timescales are not seen to level off: {clock(times[0])} at a lag of {clock(model.lags[0])}, "
-            f"{clock(times[-1])} at {clock(model.lags[-1])}; the times given may be lower bounds"
+            f"{clock(times[-1])} at {clock(model.lags[-1])}{bounds}"
         )
     if model.check is None:
         made.append("no multiple of the lag could be counted, so there is no Chapman-Kolmogorov test")
@@ -207,7 +210,7 @@ def _doubts(group: GroupKinetics, model: Markov, clock: Clock) -> list[str]:
         out = [str(c) for k, c in enumerate(group.clusters) if k not in set(model.states.tolist())]
         several = "s" if len(out) > 1 else ""
         made.append(
-            f"cluster{several} {', '.join(out)} left out, since not both left and reached: the model holds "
-            f"{100 * group.active_fraction:.3g} % of the atom-frames"
+            f"cluster{several} {', '.join(out)} left out, since no atom was seen to go there from the others and back: "
+            f"the model holds {100 * group.active_fraction:.3g} % of the atom-frames"
         )
     return made

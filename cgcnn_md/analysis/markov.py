@@ -160,9 +160,16 @@ def connected(counts: Floats | Ints) -> bool:
 
 
 def largest_connected(counts: Floats | Ints) -> Ints:
-    """Find the largest set of states of which each was reached from every other."""
-    found = estimation().largest_connected_set(np.asarray(counts, dtype=np.float64), directed=True)
-    return np.sort(np.asarray(found, dtype=np.int64))
+    """Find, of the sets of two or more states each of which was reached from every other, the one with most counts.
+
+    Returns
+    -------
+    ndarray
+        The states, rising; none where there is no such set.
+    """
+    sets = estimation().connected_sets(np.asarray(counts, dtype=np.float64), directed=True)
+    found = [np.sort(np.asarray(s, dtype=np.int64)) for s in sets if len(s) > 1]
+    return max(found, key=lambda s: float(counts[s[:, None], s].sum()), default=np.zeros(0, dtype=np.int64))
 
 
 class Bootstrap:
@@ -250,7 +257,8 @@ class Bootstrap:
         for kind, drawn in replicas.items():
             freedom = self._freedom[kind]
             # few pieces: percentiles are too narrow by sqrt((n - 1) / n) and by normal against Student tails
-            wider = float(t.ppf(0.975, freedom) / norm.ppf(0.975)) * np.sqrt((freedom + 1) / freedom)
+            parted = sum(c.shape[1] > 1 for _, c, _ in self._strata[kind])
+            wider = float(t.ppf(0.975, freedom) / norm.ppf(0.975)) * np.sqrt((freedom + parted) / freedom)
             centre = to(value)
             ends = np.percentile(to(drawn), [2.5, 97.5], axis=0)
             bottom = back(centre + wider * np.minimum(ends[0] - centre, 0))

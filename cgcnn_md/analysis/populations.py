@@ -31,10 +31,11 @@ def populations(
     atom that is in none is one), and over runs where there are three or more; the widest, whose units are the
     coarsest, is reported, widened by Student's t for the number of units.
 
-    The mean lifetime is the maximum-likelihood estimate for exponential stays that may be cut off by the ends
-    of the trajectory, :math:`\tau = T / n`, with :math:`T` the time that atoms were watched in the cluster
-    and :math:`n` how often one was seen to leave it. Where none was, it is infinite: the longest stay seen,
-    `longest_stay_ps`, is then all that is known, a lower bound.
+    The mean lifetime is the maximum-likelihood estimate for stays that are as likely to end after every frame and may
+    be cut off by the ends of the trajectory, :math:`\tau = T / n`, with :math:`T` the time that atoms were watched in
+    the cluster and :math:`n` how often one was seen to leave it; of exponential stays it is half a frame too long.
+    Where none was seen to leave, it is infinite: the longest stay seen, `longest_stay_ps`, is then all that is known, a
+    lower bound.
 
     Parameters
     ----------

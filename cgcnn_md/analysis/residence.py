@@ -25,7 +25,8 @@ class Residence:
     again
         Probability to be in the cluster after the lag, left between or not (the intermittent one), shape (n_lags, n).
     share
-        What `again` goes to: the share of atom-frames in each cluster, shape (n,).
+        What `again` goes to: the share of atom-frames in each cluster, of several systems the mean of theirs by those
+        who were there, shape (n,).
     """
 
     lags: Ints
@@ -73,7 +74,9 @@ def reside(systems: Sequence[Counts], bootstrap: Bootstrap) -> Residence:
         for made, value, replicas in ((still, stayed[place], never), (again, np.diagonal(total[place]), same)):
             shares = {kind: _divided(replicas[kind], began[kind]) for kind in replicas}
             made.append(bootstrap.interval(_divided(value, here), shares, share=True))
-    share = total[0].sum(axis=0) / max(total[0].sum(), 1)
+    there = np.stack([c.total[0].sum(axis=0) for c in systems]).astype(np.float64)
+    shares = there / np.maximum(there.sum(axis=1, keepdims=True), 1)
+    share = (there * shares).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
     return Residence(systems[0].lags, _stacked(still), _stacked(again), share)
 
 
@@ -89,15 +92,18 @@ def _stacked(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def _time(lags: Ints, left: Floats) -> Floats:
-    """Find where what is left first falls below 1/e, between lags as an exponential does, shape (n,)."""
+    """Find where what is left first falls below 1/e, shape (n,).
+
+    Between lags it falls as an exponential does, or evenly where nothing is left at the later one.
+    """
     times = np.full(left.shape[1], np.inf)
     lags, left = np.concatenate([[0], lags]), np.concatenate([np.ones((1, left.shape[1])), left])
     for k, column in enumerate(left.T):
         below = np.flatnonzero(column < 1 / np.e)
         if len(below):
             (a, b), (x, y) = column[below[0] - 1 : below[0] + 1], lags[below[0] - 1 : below[0] + 1]
-            b = max(b, 1e-12)
-            times[k] = x + (y - x) * (np.log(a) + 1) / (np.log(a) - np.log(b))
+            gone = (np.log(a) + 1) / (np.log(a) - np.log(b)) if b > 0 else (a - 1 / np.e) / (a - b)
+            times[k] = x + (y - x) * gone
         elif np.isnan(column).any():
             times[k] = np.nan
     return times
