@@ -246,6 +246,40 @@ def test_a_system_without_a_kind_of_neighbour_counts_as_none() -> None:
     assert means[0, "neighbour", "Cl"] == means[0, "neighbour", "Br"] == pytest.approx(3, abs=0.02)
 
 
+def decorated(n: int, n_b: int, n_frames: int = 3) -> list[LabelledFrame]:
+    """A cube of n x n x n A, 6 Å apart, each with so many B 2 Å away; of the cluster 0 are all A."""
+    grid = 6.0 * np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    ways = 2.0 * np.concatenate([np.eye(3), -np.eye(3)])[:n_b]
+    positions = np.concatenate([grid, (grid[:, None] + ways).reshape(-1, 3)])
+    species = np.repeat([0, 1], [len(grid), len(positions) - len(grid)]).astype(np.int16)
+    names = ("A", "B") if n_b else ("A",)
+    rng = np.random.default_rng(n)
+    moved = [positions + 0.05 * rng.normal(size=positions.shape) for _ in range(n_frames)]
+    frames = [Frame(x, np.eye(3) * 6.0 * n, np.ones(3, bool), species) for x in moved]
+    return [LabelledFrame(frame, np.where(species == 0, 0, -1), names) for frame in frames]
+
+
+@pytest.mark.parametrize(
+    ("systems", "wanted"),
+    [
+        ([decorated(10, 6), decorated(4, 3)], (1000 * 6 + 64 * 3) / 1064),
+        ([decorated(10, 6) + decorated(4, 3)], (1000 * 6 + 64 * 3) / 1064),
+        ([decorated(5, 0), decorated(5, 6)], 3.0),
+    ],
+    ids=["boxes", "frames", "a box without"],
+)
+def test_every_atom_counts_alike_whatever_the_size_of_its_frame(
+    systems: list[list[LabelledFrame]], wanted: float
+) -> None:
+    rdf = rdf_by_cluster([frame for frames in systems for frame in frames])
+    assert rdf.coordination()["coordination_B"].tolist() == pytest.approx([wanted])
+    found = look_around(systems, rdf)
+    assert mean_of(found)[0, "neighbour", "B"] == pytest.approx(wanted, abs=6e-4)
+    table = found.histograms()
+    shares = table[table["neighbour"] == "B"]
+    assert (shares["n"] * shares["share"]).sum() == pytest.approx(wanted)
+
+
 def test_the_interval_is_that_of_the_atoms_where_these_differ_for_good() -> None:
     """Half the atoms have 2 neighbours at all times: frames say nothing about the spread between atoms."""
     atoms, held, labels = ions([2, 1] * 4)

@@ -194,45 +194,46 @@ def rdf_by_cluster(
     """
     edges: Floats = np.arange(round(rmax / width) + 1, dtype=np.float64) * width
     sums: dict[tuple[int, str, str], _Sums] = {}
+    watched: dict[int, Floats] = {}
     species: dict[str, None] = {}
     rng = np.random.default_rng(seed)
     boxed = True
     for sample in samples:
         boxed &= bool(sample.frame.pbc.all())
         species.update(dict.fromkeys(sample.kinds()[0]))
-        _add_frame(sums, sample, edges, centres, rng)
-    return _result(sums, edges, tuple(sorted(species)), n_clusters, "g" if boxed else "density")
+        _add_frame(sums, watched, sample, edges, centres, rng)
+    return _result(sums, watched, edges, tuple(sorted(species)), n_clusters, "g" if boxed else "density")
 
 
 class _Sums:
     """Running sums of one (cluster, its species, neighbour species), per bin."""
 
     def __init__(self, n_bins: int) -> None:
-        # over the sampled centres: pairs; centres whose frame reaches the bin; these times the density
+        # pairs that were seen, around the sampled centres
+        self.seen = np.zeros(n_bins)
+        # each sampled centre standing for its share of the cluster, so that every atom counts alike whatever the size
+        # of its frame: pairs; centres whose frame reaches the bin; these times the density
         self.pairs, self.centres, self.density = np.zeros((3, n_bins))
-        # the same with every atom of the cluster counted, for the distribution over all clusters
-        self.all_pairs, self.all_centres, self.all_density = np.zeros((3, n_bins))
         # of some centres: pairs, and those in contact
         self.tested, self.touching = np.zeros((2, n_bins))
 
     def add(self, pairs: Floats, reached: NDArray[np.bool_], n: int, members: int, density: float) -> None:
         """Add what n sampled centres of a cluster with so many members see in one frame."""
-        self.pairs += np.where(reached, pairs, 0)
-        self.centres += reached * n
-        self.density += reached * n * density
-        self.all_pairs += np.where(reached, pairs, 0) * (members / n)
-        self.all_centres += reached * float(members)
-        self.all_density += reached * members * density
+        self.seen += np.where(reached, pairs, 0)
+        self.pairs += np.where(reached, pairs, 0) * (members / n)
+        self.centres += reached * float(members)
+        self.density += reached * members * density
 
 
 def _add_frame(
     sums: dict[tuple[int, str, str], _Sums],
+    watched: dict[int, Floats],
     sample: LabelledFrame,
     edges: Floats,
     most: int,
     rng: np.random.Generator,
 ) -> None:
-    """Add the pairs around some atoms of every cluster in one frame."""
+    """Add the pairs around some atoms of every cluster in one frame, and how many atoms of it reach each bin."""
     from cgcnn_md.analysis.images import box_heights
 
     frame = sample.frame
@@ -257,6 +258,7 @@ def _add_frame(
         )
         cluster, centre = int(sample.labels[mine[0]]), sample.species[int(frame.species[mine[0]])]
         members = int((sample.labels == cluster).sum())
+        watched[cluster] = watched.get(cluster, np.zeros(len(reached))) + reached * float(members)
         for code, name in enumerate(names):
             entry = sums.setdefault((cluster, centre, name), _Sums(len(reached)))
             entry.add(seen[code].astype(np.float64), reached, len(mine), members, float(density[code]))
@@ -266,12 +268,13 @@ def _add_frame(
 
 def _result(
     sums: dict[tuple[int, str, str], _Sums],
+    watched: dict[int, Floats],
     edges: Floats,
     neighbours: tuple[str, ...],
     n_clusters: int | None,
     kind: Literal["g", "density"],
 ) -> ClusterRdf:
-    """Divide the sums."""
+    """Divide the sums: around atoms of a system that lacks a kind altogether there is none of it."""
     ids = np.arange(1 + max((c for c, _, _ in sums), default=-1) if n_clusters is None else n_clusters)
     centres = tuple(next((s for c, s, _ in sums if c == i), "") for i in ids)
     shape = (len(ids), len(neighbours), len(edges) - 1)
@@ -280,17 +283,19 @@ def _result(
     members = np.zeros(len(ids))
     shells: dict[tuple[str, str], Shell | None] = {}
     contact: dict[tuple[str, str], float] = {}
+    for cluster, count in watched.items():
+        members[cluster] = count.max()
+        per_centre[cluster] = np.where(count > 0, 0.0, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         for (cluster, _, name), s in sums.items():
             place = cluster, neighbours.index(name)
-            members[cluster] = max(members[cluster], float(s.all_centres.max()))
-            per_centre[place] = s.pairs / s.centres
+            per_centre[place] = s.pairs / watched[cluster]
             values[place] = s.pairs / volumes / (s.density if kind == "g" else s.centres)
         for pair in sorted({(centre, name) for _, centre, name in sums}):
             parts = [s for (_, centre, name), s in sums.items() if (centre, name) == pair]
-            below = np.sum([s.all_density if kind == "g" else s.all_centres for s in parts], axis=0)
-            total = np.sum([s.all_pairs for s in parts], axis=0) / volumes / below
-            shell = shells[pair] = first_shell(total, np.sum([s.pairs for s in parts], axis=0), edges)
+            below = np.sum([s.density if kind == "g" else s.centres for s in parts], axis=0)
+            total = np.sum([s.pairs for s in parts], axis=0) / volumes / below
+            shell = shells[pair] = first_shell(total, np.sum([s.seen for s in parts], axis=0), edges)
             inside = slice(0, 0 if shell is None else shell.n_bins)
             near = np.sum([s.touching[inside].sum() for s in parts])
             contact[pair] = float(near / np.sum([s.tested[inside].sum() for s in parts]))

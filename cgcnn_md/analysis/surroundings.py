@@ -68,6 +68,8 @@ class Surroundings:
         What the columns of `values` are.
     cluster, system, block, run, body
         Cluster, system, block of time, run and independent body (molecule, or atom alone) of every row, shape (n,).
+    weight
+        Atoms that a row stands for: those of its cluster in its frame, by those of them that were drawn, shape (n,).
     values
         One row an atom in a frame; nan where the quantity is not defined for its species.
     species
@@ -82,6 +84,7 @@ class Surroundings:
     block: Ints
     run: Ints
     body: Ints
+    weight: Floats
     values: Floats
     species: dict[int, str]
     distance: dict[tuple[str, str], float]
@@ -101,11 +104,11 @@ class Surroundings:
         for cluster, species in self.species.items():
             mine = np.flatnonzero(self.cluster == cluster)
             defined = np.flatnonzero(np.isfinite(self.values[mine[0]]))
-            values = self.values[mine][:, defined]
-            mean = values.mean(axis=0)
+            values, weight = self.values[mine][:, defined], self.weight[mine]
+            mean = np.average(values, axis=0, weights=weight)
             ways = [self._units(mine, values, unit, rng) for unit in (self.body, self.block, self.run)]
             low, high = interval(ways, mean, rng)
-            spread = values.std(axis=0)
+            spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
             rows += [
                 (cluster, species, *self.quantities[q], *map(float, numbers))
                 for q, *numbers in zip(defined, mean, np.maximum(low, 0), high, spread)
@@ -117,7 +120,8 @@ class Surroundings:
         systems = []
         for system in np.unique(self.system[mine]):
             here = self.system[mine] == system
-            rows = values[here], np.ones(int(here.sum()))
+            weight = self.weight[mine][here]
+            rows = values[here] * weight[:, None], weight
             systems.append(grouped(joined(rows, unit[mine][here]), rng))
         return systems
 
@@ -127,10 +131,11 @@ class Surroundings:
 
         rows = []
         for cluster, species in self.species.items():
-            values = self.values[self.cluster == cluster]
+            mine = self.cluster == cluster
+            values, weight = self.values[mine], self.weight[mine]
             for q, quantity in enumerate(self.quantities):
                 if quantity.of_all and np.isfinite(values[0, q]):
-                    share = np.bincount(np.rint(values[:, q]).astype(np.int64)) / len(values)
+                    share = np.bincount(np.rint(values[:, q]).astype(np.int64), weights=weight) / weight.sum()
                     rows += [(cluster, species, quantity.text, n, x) for n, x in enumerate(share.tolist())]
         return pd.DataFrame(rows, columns=["cluster", "species", "neighbour", "n", "share"])
 
@@ -188,7 +193,7 @@ class _Counter:
         self.reach = max(
             [*cutoff.values(), *(r for told in telling.values() for _, r in told), np.nan_to_num(radius)], default=0.0
         )
-        self.rows: list[tuple[int, int, int, int, Ints, dict[Quantity, Floats]]] = []
+        self.rows: list[tuple[int, int, int, int, float, Ints, dict[Quantity, Floats]]] = []
         self.species: dict[int, str] = {}
         self.blocks: list[Ints] = []
         self.system = self.frame = 0
@@ -210,7 +215,8 @@ class _Counter:
             cluster = int(sample.labels[mine[0]])
             self.species[cluster] = sample.species[int(sample.frame.species[mine[0]])]
             found = self._numbers(sample, self.species[cluster], mine, row, other, np.linalg.norm(vector, axis=1))
-            self.rows.append((cluster, self.system, self.frame, sample.frame.run, sample.body(mine), found))
+            share = float((sample.labels == cluster).sum() / len(mine))
+            self.rows.append((cluster, self.system, self.frame, sample.frame.run, share, sample.body(mine), found))
         self.frame += 1
 
     def _numbers(
@@ -267,6 +273,7 @@ class _Counter:
         blocks = [self.blocks[system][frame] for _, system, frame, *_ in self.rows]
         heads = [(row[0], row[1], block, row[3]) for row, block in zip(self.rows, blocks)]
         cluster, system, block, run = np.repeat(np.array(heads, dtype=np.int64).reshape(-1, 4), sizes, axis=0).T
-        body = np.concatenate([np.zeros(0, dtype=np.int64), *(row[4] for row in self.rows)])
+        weight = np.repeat(np.array([row[4] for row in self.rows], dtype=np.float64), sizes)
+        body = np.concatenate([np.zeros(0, dtype=np.int64), *(row[5] for row in self.rows)])
         species = dict(sorted(self.species.items()))
-        return Surroundings(quantities, cluster, system, block, run, body, values, species, distance)
+        return Surroundings(quantities, cluster, system, block, run, body, weight, values, species, distance)
