@@ -191,7 +191,8 @@ def _meaning(
         return []
     _write(table, folder.path / COORDINATES)
     lag = int(header["lag"]) * float(header["dt"]) if in_time(header["view"]) else float("nan")
-    return words(table, relaxation(found, coordinates.maps, lag))
+    encoded = folder.record.get("command") == "encode"
+    return words(table, relaxation(found, coordinates.maps, lag), encoded=encoded)
 
 
 def _kept(found: Discovery) -> dict[str, int]:

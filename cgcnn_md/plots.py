@@ -34,17 +34,26 @@ class Plots:
     def spectrum(self, ax: Axes | FigureBase | None = None, **options: Any) -> Axes:
         """Draw how slow each coordinate is; options of `plotting.plot_spectrum`."""
         from cgcnn_md.analysis.census import step_time
+        from cgcnn_md.analysis.surrogates import timeless
         from cgcnn_md.config import in_time
+        from cgcnn_md.kinetic_map import read_maps
         from cgcnn_md.plotting import plot_spectrum
 
         stores, table = self._result.stores(), self._result.timescales
         store = stores[0]
         embedded = set().union(*(s.species.tolist() for s in stores))  # others are in the surroundings only
         kept = self._result.provenance.get("kept", store.attrs.get("kept"))
+        model = self._result.path / "model.safetensors"
         lag = step_time(store) * float(store.attrs.get("lag") or "nan")
+        if model.is_file():  # the bars are of its training, whatever was encoded
+            header = read_maps(model)[1]
+            lag = float(header["lag"]) * float(header["dt"])
         timed = in_time(str(store.attrs.get("view", "time")))
         try:
             shuffled = self._result.shuffled
+            none = shuffled.loc[timeless(shuffled), ["species", "feature"]].agg(tuple, axis=1)
+            denied = table[["species", "feature"]].agg(tuple, axis=1).isin(set(none))
+            table = table.assign(timescale_ps=table["timescale_ps"].mask(denied))
         except MissingFileError:  # pairs were not made by time
             shuffled = None
         options = {"kept": kept, "lag": lag if lag > 0 else None, "shuffled": shuffled, "timed": timed, **options}

@@ -78,6 +78,8 @@ def test_finds_what_a_coordinate_was_made_of(tmp_path: Path) -> None:
         "A: slow coordinate 0, which relaxes in 12.3 ps, follows the distance to the 2nd nearest A "
         f"({100 * table['share'][0]:.0f} % of its variance)."
     ]
+    (said,) = words(table, {"A": [12.3, 1.0]}, encoded=True)
+    assert said.startswith("A: slow coordinate 0, which relaxed in 12.3 ps in the training, follows the distance")
     assert what_coordinates_follow([(source, store)], read, {"A": 0}).empty
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cgcnn_md.analysis.cautions import of_files
 from cgcnn_md.analysis.cluster import find_clusters
 from cgcnn_md.analysis.nulls import try_surrogates
-from cgcnn_md.analysis.surrogates import Shuffles, shuffle_pairs, shuffle_table
+from cgcnn_md.analysis.surrogates import Shuffles, shuffle_pairs, shuffle_table, timeless
 from cgcnn_md.store import Store
 
 
@@ -152,3 +153,26 @@ def test_surrogates_of_two_environments_have_no_valley() -> None:
     assert found.evidence.verdict.startswith("2 environments")
     nothing = find_clusters(points, np.full(2, 0.1), when)
     assert try_surrogates(nothing, points, when).evidence.surrogates is None
+
+
+def test_what_was_slow_in_the_training_and_is_not_in_these_files_is_gone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    walk, fast = slow(rng, 600, 30, 0.9), rng.normal(size=(600, 30))
+    found = shuffled(store_of(tmp_path, np.stack([walk, fast], axis=-1)), held_out=0.9)
+    assert found.gone.tolist() == [False, True]
+    assert found.kept[0] == 0.9
+    assert found.kept[1] == pytest.approx(0.0, abs=0.1)
+    assert [caution.words for caution in of_files("Li", found)] == [
+        f"Li: coordinate 1 keeps nothing over a lag in these files (autocorrelation {found.lagged[1]:.2f}, 0.90 in the "
+        "training): no environments are seen in it"
+    ]
+
+
+def test_no_timescale_follows_of_what_is_frozen_or_of_the_box(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    label = np.tile(rng.normal(size=30), (600, 1)) + 0.1 * rng.normal(size=(600, 30))
+    box = slow(rng, 600, 1, 0.95) + 0.1 * rng.normal(size=(600, 30))
+    store = store_of(tmp_path, np.stack([label, box, slow(rng, 600, 30, 0.9)], axis=-1))
+    found = shuffled(store)
+    assert timeless(shuffle_table({"Li": found}, {"Li": "Li"})).tolist() == [True, True, False]
+    assert (found.frozen | found.of_box).tolist() == [True, True, False]

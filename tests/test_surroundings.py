@@ -212,6 +212,11 @@ def test_every_two_clusters_are_told_apart() -> None:
     said = describe("Na", table_of(3, "Na"), found.means(), found.distance)[-1]
     assert re.search(r"Li within 4\.\d\d Å \(0\.0, 1\.0, 0\.0\)", said)
     assert re.search(r"Cl within 4\.\d\d Å \(0\.0, 0\.0, 1\.0\)", said)
+    assert "alike" not in said
+    again = [np.where(labels == 2, -1, labels), np.where(labels == 0, 2, -1)]
+    twice = around(*(rattled(atoms, which, 20) for which in again))
+    said = describe("Na", table_of(3, "Na"), twice.means(), twice.distance)[-1]
+    assert said.endswith("; clusters 0 and 2 are alike in these.")
 
 
 def test_without_coordinates_the_sentences_are_about_time() -> None:

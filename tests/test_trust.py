@@ -105,7 +105,9 @@ def test_clusters_that_never_meet_come_first(tmp_path: Path) -> None:
         "lifetimes are lower bounds"
     )
     assert trust.warnings[1].startswith("Li: only 3 of 5 surrogates without structure give one cluster")
-    assert trust.warnings[2] == "Li: halves of the data agree on the clusters with an index of 0.85 only"
+    assert trust.warnings[2] == (
+        "Li: halves of the data agree on the clusters with an index of 0.85 (0.8 is asked, 1 is the same)"
+    )
     assert trust.sentences[0] == f"Caution: {trust.warnings[0]}."
 
 
@@ -115,7 +117,7 @@ def test_a_rare_way_beside_a_common_one_is_no_fault(tmp_path: Path) -> None:
     assert not [w for w in judged(store_of(tmp_path / "a", labels), n_clusters=3).warnings if "transition" in w]
     parted = np.hstack([np.tile([0, 1], 60)[:, None].repeat(8, axis=1), np.full((120, 8), 2)])
     assert (
-        "Li: no atom is seen to cross a bar in clusters 0, 1 | 2"
+        "Li: no atom is seen to go between clusters 0 and 1; cluster 2"
         in judged(store_of(tmp_path / "b", parted), n_clusters=3).warnings
     )
 

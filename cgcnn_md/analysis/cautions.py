@@ -12,6 +12,7 @@ import numpy as np
 from cgcnn_md.analysis.census import Census
 from cgcnn_md.analysis.cluster import Evidence
 from cgcnn_md.analysis.drift import drifts, gaps
+from cgcnn_md.analysis.halves import STABLE
 from cgcnn_md.analysis.nulls import SURROGATES
 from cgcnn_md.analysis.surrogates import Shuffles
 from cgcnn_md.analysis.valley import PASS, most_left
@@ -82,8 +83,9 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
         share = f"{100 * max(row.agreement, 0.0):.0f} % of the slow coordinates' variance"
         yield Caution(0.6, f"{name}: a shorter training from another start leads to {share} only")
     if evidence.n_clusters > 1 and evidence.stability is not None and evidence.stability < _STABLE:
-        index = f"an index of {evidence.stability:.2f} only"
-        yield Caution(0.55, f"{name}: halves of the data agree on the clusters with {index}")
+        index = f"an index of {evidence.stability:.2f}"
+        words = f"halves of the data agree on the clusters with {index} ({STABLE} is asked, 1 is the same)"
+        yield Caution(0.55, f"{name}: {words}")
     yield from _of_states(name, evidence)
 
 
@@ -118,6 +120,16 @@ def of_coordinates(name: str, columns: Ints, shuffles: Shuffles, n_clusters: int
         yield Caution(0.45, f"{name}: {_numbered('coordinate', frozen)} {words}")
 
 
+def of_files(name: str, shuffles: Shuffles) -> Iterator[Caution]:
+    """Doubt that what was slow in the training is slow in the files that were encoded."""
+    gone = np.flatnonzero(shuffles.gone & (shuffles.held_out > _SLOW))
+    if len(gone):
+        keep = "keeps" if len(gone) == 1 else "keep"
+        there, here = shuffles.held_out[gone[0]], shuffles.lagged[gone[0]]
+        words = f"{keep} nothing over a lag in these files (autocorrelation {here:.2f}, {there:.2f} in the training)"
+        yield Caution(0.93, f"{name}: {_numbered('coordinate', gone.tolist())} {words}: no environments are seen in it")
+
+
 def of_exchange(name: str, clusters: Ints, transitions: Ints) -> Iterator[Caution]:
     """Doubt clusters between which little or nothing is seen to go.
 
@@ -140,8 +152,8 @@ def of_exchange(name: str, clusters: Ints, transitions: Ints) -> Iterator[Cautio
         words = "they may be parts that never meet (boxes, phases, places), and lifetimes are lower bounds"
         yield Caution(1.0, f"{name}: clusters do not exchange at all: {words}")
     elif len(apart) > 1:
-        parts = " | ".join(", ".join(str(k) for k in members) for members in apart)
-        yield Caution(0.75, f"{name}: no atom is seen to cross a bar in clusters {parts}")
+        parts = [f"cluster{'s' * (len(members) > 1)} {listed([str(k) for k in members])}" for members in apart]
+        yield Caution(0.75, f"{name}: no atom is seen to go between {'; '.join(parts)}")
     if len(rare) == 1:
         n, a, b = rare[0]
         yield Caution(0.65, f"{name}: only {n} transition{'s' * (n != 1)} between clusters {a} and {b}")

@@ -150,7 +150,7 @@ class _Search:
         if len(values) == 0:
             return None
         read, autocorrelation = partial(self.coordinates, of), self.coordinates.maps[of].autocorrelation
-        points, pairs = read(values, identity), None
+        points, pairs, keeps = read(values, identity), None, autocorrelation
         if self.lag is not None:
             pairs = self._pairs(name, read, self.lag)
             if pairs is not None:
@@ -159,10 +159,11 @@ class _Search:
                 )  # fmt: skip
                 if shuffled is not None:
                     shuffles[name] = shuffled
+                    keeps = shuffled.kept
         if of in self.given:
             return given_states(self.given[of], points, pairs)
         found = find_clusters(
-            points, autocorrelation, when, where=where, pairs=pairs, lag=self.lag or 1,
+            points, keeps, when, where=where, pairs=pairs, lag=self.lag or 1,
             at_lag=None if pairs is None else partial(self._pairs_within, name, read),
             chance=shuffles[name].chance if name in shuffles else None, n_clusters=self.n_clusters, seed=self.seed,
         )  # fmt: skip

@@ -98,13 +98,26 @@ def relaxation(found: Discovery, maps: Mapping[str, KineticMap], lag: float) -> 
     return scales
 
 
-def words(table: pd.DataFrame, timescales: Mapping[str, Sequence[float] | Floats]) -> list[str]:
-    """Say what the slowest coordinates follow that follow something; timescales in ps by species, nan if unknown."""
+def words(
+    table: pd.DataFrame, timescales: Mapping[str, Sequence[float] | Floats], *, encoded: bool = False
+) -> list[str]:
+    """Say what the slowest coordinates follow that follow something.
+
+    Parameters
+    ----------
+    table
+        What `what_coordinates_follow` gives.
+    timescales
+        Relaxation times in ps by species, nan if unknown.
+    encoded
+        Whether these are of other files, which the model was trained on.
+    """
+    relax = "relaxed in {} in the training" if encoded else "relaxes in {}"
     sentences = []
     for name, rows in table[table["share"] >= _TOLD].groupby("species", sort=True):
         for row in rows.sort_values("coordinate").head(_MOST).to_dict("records"):
             scale = timescales[str(name)][row["coordinate"]]
-            relaxes = f", which relaxes in {duration(scale)}," if np.isfinite(scale) else ""
+            relaxes = f", which {relax.format(duration(scale))}," if np.isfinite(scale) else ""
             sentences.append(
                 f"{name}: slow coordinate {row['coordinate']}{relaxes} follows the distance to the {row['follows']} "
                 f"({100 * row['share']:.0f} % of its variance)."

@@ -128,9 +128,10 @@ def _of_role(means: pd.DataFrame, role: str, ids: Iterable[int]) -> pd.DataFrame
 
 @dataclass(frozen=True)
 class _Number:
-    """What may tell clusters apart: in words, how clearly, which pairs, and whether something better says the same."""
+    """What may tell clusters apart: in words, in each, how clearly, in which pairs, and if something better says it."""
 
     text: str
+    shown: tuple[str, ...]
     clear: float
     parts: frozenset[tuple[int, int]]
     late: bool
@@ -151,7 +152,13 @@ def _apart(means: pd.DataFrame) -> str:
         named.append(best)
         alike -= best.parts
         numbers.remove(best)
-    return "told apart by " + listed(number.text for number in named)
+    ids = sorted(means["cluster"].unique())
+    same: dict[tuple[str, ...], list[str]] = {}
+    for cluster, shown in zip(ids, zip(*(number.shown for number in named))):
+        same.setdefault(shown, []).append(str(cluster))
+    equal = [f"clusters {listed(some)}" for some in same.values() if len(some) > 1]
+    text = "told apart by " + listed(number.text for number in named)
+    return text + (f"; {'; '.join(equal)} are alike in these" if equal else "")
 
 
 def _numbers(means: pd.DataFrame) -> list[_Number]:
@@ -170,16 +177,16 @@ def _numbers(means: pd.DataFrame) -> list[_Number]:
             parts = frozenset(pair for pair, gap in gaps.items() if gap >= noise)
             # a first shell says the same as a count of its kind, and each cluster's own sentence what it is bonded to
             late = role == "bonded" or (role == "within" and name.startswith(counted))
-            number = _Number(f"{quantity.text} ({_against(quantity, rows)})", max(gaps.values()) / noise, parts, late)
+            shown, unit = _shown(quantity, rows), " per Å³" if role == "density" else ""
+            text = f"{quantity.text} ({(' against ' if len(shown) == 2 else ', ').join(shown)}{unit})"
+            number = _Number(text, shown, max(gaps.values()) / noise, parts, late)
             found.append((quantity, number))
     orders = sorted((n for quantity, n in found if quantity.role == "order"), key=lambda n: -n.clear)
     again = orders[1:]  # q4 and q6 say the same
     return [number for _, number in found if number not in again]
 
 
-def _against(quantity: Quantity, rows: pd.DataFrame) -> str:
+def _shown(quantity: Quantity, rows: pd.DataFrame) -> tuple[str, ...]:
     """Write the means of all clusters in their order."""
     digits = {"density": 3, "order": 2}.get(quantity.role, 1)
-    numbers = [f"{mean:.{digits}f}" for mean in rows.sort_values("cluster")["mean"]]
-    unit = " per Å³" if quantity.role == "density" else ""
-    return (" against ".join(numbers) if len(numbers) == 2 else ", ".join(numbers)) + unit
+    return tuple(f"{mean:.{digits}f}" for mean in rows.sort_values("cluster")["mean"])

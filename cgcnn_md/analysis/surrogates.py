@@ -64,6 +64,16 @@ class Shuffles:
         return np.minimum(self.held_out, self.lagged) > self.chance
 
     @property
+    def gone(self) -> NDArray[np.bool_]:
+        """Whether of what a coordinate keeps on held-out time no more than half, or chance, is left in all, (n,)."""
+        return (self.held_out > self.chance) & ~(self.lagged > np.fmax(self.chance, self.held_out / 2))
+
+    @property
+    def kept(self) -> Floats:
+        """Autocorrelation on held-out time, and where it is gone from the files at hand what is left there, (n,)."""
+        return np.where(self.gone, np.fmin(self.held_out, self.lagged), self.held_out)
+
+    @property
     def frozen(self) -> NDArray[np.bool_]:
         """Whether a coordinate keeps its value as well over the whole run as over one lag, shape (n,)."""
         return self.significant & (self.time > _KEPT * self.lagged)
@@ -128,6 +138,12 @@ def shuffle_pairs(
     )
     draws = np.stack([pairs.correlation(pairs.elsewhere(rng))[0] for _ in range(_DRAWS)])
     return Shuffles(held_out, *lagged, *time, *atoms, _SIGMAS * np.sqrt((draws**2).mean(axis=0)))
+
+
+def timeless(table: pd.DataFrame) -> pd.Series:
+    """Tell of each row of `shuffle_table` whether no timescale follows: the coordinate is frozen, or of the box."""
+    shuffled = table[["shuffled_time", "shuffled_atoms"]].max(axis=1)
+    return table["significant"] & (shuffled > _KEPT * table["lagged"])
 
 
 def shuffle_table(shuffles: Mapping[str, Shuffles], species: Mapping[str, str]) -> pd.DataFrame:

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from cgcnn_md.analysis.cautions import Caution, of_coordinates, of_exchange, of_group, of_run, of_support, of_time
+from cgcnn_md.analysis.cautions import (
+    Caution,
+    of_coordinates,
+    of_exchange,
+    of_files,
+    of_group,
+    of_run,
+    of_support,
+    of_time,
+)
 from cgcnn_md.analysis.census import Census
 from cgcnn_md.analysis.discovery import Discovery
 from cgcnn_md.frame import Floats, Ints
@@ -173,6 +182,8 @@ def _cautions(
     for row in groups:
         mine, evidence = found.numbers[row.group], found.by_group[row.group].evidence
         yield from of_group(evidence, row)
+        if row.group in found.shuffles:
+            yield from of_files(row.group, found.shuffles[row.group])
         if evidence.n_coordinates and row.group in found.shuffles:
             columns = found.by_group[row.group].columns
             yield from of_coordinates(row.group, columns, found.shuffles[row.group], len(mine))

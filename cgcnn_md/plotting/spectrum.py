@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from cgcnn_md.plotting.style import GREY, INK, LEGEND, OKABE_ITO, dress, nothing, panels
 from cgcnn_md.words import duration
@@ -101,7 +101,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, n_kept: int) -> None:
     ax.set_ylim(min(0.0, float(height.min()) * 1.15), 1.3 if crowded and n_kept else 1.12)
     ax.set_yticks(np.arange(np.ceil(ax.get_ylim()[0] * 5) / 5, 1.01, 0.2))
     ax.set_xlim(-0.6, max(len(height), 3) - 0.4)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9) if len(height) > 9 else FixedLocator(place.tolist()))
 
 
 def _draw_shuffled(ax: Axes, rows: pd.DataFrame) -> None:
