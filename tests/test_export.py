@@ -85,11 +85,11 @@ def run_in_tcl(script: Path) -> tuple[list[list[int]], list[str]]:
     return sets, [" ".join(map(str, tcl.splitlist(row))) for row in tcl.splitlist(tcl.eval("set ::did"))]
 
 
-def loaded_by(script: Path) -> list[tuple[tuple[str, ...], dict[str, object]]]:
-    """Run the block of Python of a script for PyMOL with a stand-in for `cmd`: what it loads."""
+def loaded_by(script: Path, **there: str) -> list[tuple[tuple[str, ...], dict[str, object]]]:
+    """Run the block of Python of a script for PyMOL with a stand-in for `cmd`, and what PyMOL sets: what it loads."""
     loaded: list[tuple[tuple[str, ...], dict[str, object]]] = []
     block = script.read_text().split("\npython\n")[1].split("\npython end\n")[0]
-    exec(block, {"cmd": SimpleNamespace(load=lambda *args, **options: loaded.append((args, options)))})
+    exec(block, {"cmd": SimpleNamespace(load=lambda *args, **options: loaded.append((args, options))), **there})
     return loaded
 
 
@@ -117,6 +117,8 @@ def test_pymol_gets_clusters_as_b_factors_of_every_state(out: Path) -> None:
     factors = [float(line[60:66]) for line in lines if line.startswith(("ATOM", "HETATM"))]
     np.testing.assert_array_equal(np.reshape(factors, (3, -1)), labels_of(out)[::4])
     assert loaded_by(script) == [(("water.states.pdb", "water"), {"discrete": 1})]
+    beside = (str(script.with_name("water.states.pdb")), "water")  # from any other folder
+    assert loaded_by(script, __script__=str(script)) == [(beside, {"discrete": 1})]
     assert "color cluster_1, (b = 1)" in script.read_text()
 
 

@@ -131,7 +131,7 @@ def test_training_starts_and_shuffles_are_judged(tmp_path: Path) -> None:
         starts=[1.0, 2.0],
     )  # fmt: skip
     assert trust.warnings == [
-        "Li: training did not raise the kinetic variance kept on unseen time (1.2 before, 1.1 after)",
+        "Li: training did not raise the variance that held-out pairs keep (1.2 before, 1.1 after)",
         "Li: coordinate 1 belongs to the box, not the atom: other atoms of it have the same, and no timescale follows",
         "Li: coordinate 0 is frozen for the whole run, as a label would be",
         "only 40 frames in a run: what is rare or slow is not seen",
@@ -148,7 +148,7 @@ def test_what_training_lost_is_said_where_no_coordinate_is_left(tmp_path: Path) 
         scores = {"Li": {"trained": trained, "untrained": 0.3}}
         cautions.append(judged(store, n_clusters=1, n_coordinates=0, scores=scores).warnings)
     assert cautions == [
-        ["Li: training did not raise the kinetic variance kept on unseen time (0.3 before, 0.04 after)"], []
+        ["Li: training did not raise the variance that held-out pairs keep (0.3 before, 0.04 after)"], []
     ]  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def of_group(evidence: Evidence, row: GroupTrust) -> Iterator[Caution]:
     lost = -np.inf if untrained is None or trained is None else untrained - trained
     if lost >= (0.0 if evidence.n_coordinates else _LOST):
         scores = f"{untrained:.3g} before, {trained:.3g} after"
-        yield Caution(0.9, f"{name}: training did not raise the kinetic variance kept on unseen time ({scores})")
+        yield Caution(0.9, f"{name}: training did not raise the variance that held-out pairs keep ({scores})")
     if evidence.n_clusters == 1 and evidence.near:
         left = f"{evidence.near:.3f} of the density is left in the valley of a parting in two, {PASS:.3f} is the most"
         yield Caution(0.7, f"{name}: one environment by little ({left}): cluster OUT -n 2 shows it")

@@ -65,8 +65,8 @@ class Shuffles:
 
     @property
     def gone(self) -> NDArray[np.bool_]:
-        """Whether of what a coordinate keeps on held-out time no more than half, or chance, is left in all, (n,)."""
-        return (self.held_out > self.chance) & ~(self.lagged > np.fmax(self.chance, self.held_out / 2))
+        """Whether of what a coordinate keeps on held-out time neither half nor more than chance is left in all."""
+        return (self.held_out > self.chance) & ~(self.lagged > np.fmin(self.chance, self.held_out / 2))
 
     @property
     def kept(self) -> Floats:

@@ -33,9 +33,10 @@ def write_pymol(scene: Scene, folder: Path) -> Path:
                 universe.atoms.tempfactors = shot.cluster.astype(float)
                 frames.write(universe.atoms)
     # in Python, for in a command commas, brackets and semicolons of a name would part it
-    load = f"cmd.load({pdb.name!a}, {_object(scene.name)!a}, discrete=1)"
+    beside = f"os.path.join(os.path.dirname(globals().get('__script__') or ''), {pdb.name!a})"
+    load = f"cmd.load({beside}, {_object(scene.name)!a}, discrete=1)"
     lines = [
-        "# for PyMOL: pymol FILE", "python", load, "python end", "hide everything", "show spheres",
+        "# for PyMOL: pymol FILE", "python", "import os", load, "python end", "hide everything", "show spheres",
         "set sphere_scale, 0.4", *_coloured("cluster_none", GREY, "b < 0"),
     ]  # fmt: skip
     for cluster, colour in scene.colours.items():
