@@ -49,7 +49,9 @@ def chains(box: list[float], *, whole: bool = False, bonds: bool = True) -> mda.
 def test_centres_are_those_of_unwrapped_molecules(box: list[float]) -> None:
     universe = chains(box)
     with open_trajectory(universe, level="molecule") as reader:
-        (frame,) = CoarseReader(reader).frames([0])
+        coarse = CoarseReader(reader)
+        (frame,) = coarse.frames([0])
+    np.testing.assert_allclose(coarse.masses, universe.atoms.total_mass(compound="fragments"))
     assert np.ptp(universe.atoms.positions.reshape(N, -1, 3), axis=1).max() > 9  # some are broken by the border
     expected = universe.atoms.center_of_mass(unwrap=True, compound="fragments")
     between = (frame.positions - expected) @ np.linalg.inv(frame.cell)

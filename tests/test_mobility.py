@@ -10,6 +10,7 @@ from typing import Any
 import MDAnalysis as mda
 import numpy as np
 import pytest
+from ase.data import atomic_masses, atomic_numbers
 from MDAnalysis.analysis.msd import EinsteinMSD
 from systems import markov, store_of
 
@@ -27,6 +28,7 @@ class Reader:
     def __init__(self, way: np.ndarray, cell: np.ndarray = CELL, species: Sequence[str] = ("Li",)) -> None:
         self.way, self.cell, self.species = way, cell, tuple(species)
         self.targets = np.arange(way.shape[1])
+        self.masses = atomic_masses[[atomic_numbers[name] for name in species]][self.targets % len(species)]
         self.molecules: Any = SimpleNamespace(index=np.full(way.shape[1], -1))
 
     def frames(self, indices: Sequence[int]) -> Iterator[Frame]:

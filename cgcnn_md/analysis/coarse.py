@@ -35,6 +35,8 @@ class CoarseReader:
         Kinds of groups, and species of the other atoms.
     targets : numpy.ndarray
         Groups as indices into a frame: they come first.
+    masses : numpy.ndarray
+        Masses of groups and of the other atoms, in some unit.
     molecules : Molecules
         Molecules of several particles, with the bonds between these.
     """
@@ -48,6 +50,7 @@ class CoarseReader:
         self.species: tuple[str, ...] = tuple(known.tolist())
         self._codes = codes.astype(np.int16)
         self.targets: Ints = np.arange(len(groups))
+        self.masses: Floats = np.concatenate([np.bincount(groups.group, groups.masses), reader.masses[self._rest]])
         particle = np.empty(reader.n_atoms, dtype=np.int64)
         particle[groups.atoms] = groups.group
         particle[self._rest] = len(groups) + np.arange(len(self._rest))

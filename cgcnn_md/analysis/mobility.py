@@ -135,14 +135,11 @@ def _way(reader: FrameSource, store: Store, window: range) -> tuple[NDArray[np.i
 
 def _steps(frames: Iterator[Frame], reader: FrameSource) -> Iterator[tuple[Floats, float]]:
     """Give the displacement of every atom from frame to frame, without drift, and the least height of the box."""
-    mass: Floats | None = None
-    scaled, before = np.zeros((0, 3)), np.zeros((3, 3))
+    mass, scaled, before = reader.masses, np.zeros((0, 3)), np.zeros((3, 3))
     for frame in frames:
         cell = completed(frame.cell, frame.pbc)
         now = frame.positions @ np.linalg.inv(cell)
-        if mass is None:
-            mass = _masses(reader.species)[frame.species]
-        else:
+        if len(scaled):
             step = now - scaled
             step[:, frame.pbc] -= np.round(step[:, frame.pbc])
             moved = step @ ((cell + before) / 2)
@@ -151,15 +148,6 @@ def _steps(frames: Iterator[Frame], reader: FrameSource) -> Iterator[tuple[Float
             heights = box_heights(frame.cell, frame.pbc) if frame.pbc.any() else np.asarray([np.inf])
             yield moved, float(heights.min())
         scaled, before = now, cell
-
-
-def _masses(species: Iterable[str]) -> Floats:
-    """Give the mass of every species in u; all are alike where one is no element."""
-    from ase.data import atomic_masses, atomic_numbers
-
-    names = list(species)
-    known = all(name in atomic_numbers for name in names)
-    return np.asarray([atomic_masses[atomic_numbers[name]] if known else 1.0 for name in names])
 
 
 @dataclass(eq=False)

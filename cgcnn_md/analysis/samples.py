@@ -99,6 +99,7 @@ class FrameSource(Protocol):
 
     species: tuple[str, ...]
     targets: Ints
+    masses: Floats
     molecules: Molecules
 
     def frames(self, indices: Sequence[int]) -> Iterator[Frame]:

@@ -89,6 +89,8 @@ class Reader:
         Species names; `Frame.species` are codes into it.
     species_codes : numpy.ndarray
         Code of every environment atom.
+    masses : numpy.ndarray
+        Mass of every environment atom, in some unit.
     targets, atom_index : numpy.ndarray
         Target atoms as indices into a frame and into the topology.
     environment_index : numpy.ndarray
@@ -123,6 +125,7 @@ class Reader:
         self.sources = tuple(sources)
         self.species = layout.species
         self.species_codes = layout.codes
+        self.masses = layout.masses
         self.targets = layout.targets
         self.environment_index = layout.environment
         self.atom_index = layout.atom_index

@@ -145,7 +145,7 @@ def find_groups(
     kinds, kind = np.unique(names, return_inverse=True)
     table = tuple(kinds.tolist())
     classes = _identity(identity, group, table, kind)
-    weights = _masses(topology, species)[index]
+    weights = layout.masses[targets]
     return Groups(level, table, kind.astype(np.int16), targets, group, classes, weights), notes
 
 
@@ -196,15 +196,3 @@ def _identity(identity: Identity, group: Ints, kinds: tuple[str, ...], kind: Int
         labels = [f"{kinds[k]}{before}{tag:08x}{after}" for k, tag in zip(kind.tolist(), tags, strict=True)]
         levels.append(np.array([place.setdefault(label, len(place)) for label in labels], dtype=np.int64))
     return Identity(tuple(place), np.stack(levels).astype(np.int32), identity.source)
-
-
-def _masses(topology: Topology, species: NDArray[np.str_]) -> Floats:
-    """Give the mass of every atom in some unit: as read, else of its element, else all alike."""
-    from ase.data import atomic_masses, atomic_numbers
-
-    if topology.masses is not None and (topology.masses[species != ""] > 0).all():
-        return np.asarray(topology.masses, dtype=np.float64)
-    known = {name: float(atomic_masses[atomic_numbers.get(name, 0)]) for name in set(species.tolist()) - {""}}
-    if set(known) - set(atomic_numbers):
-        return np.ones(topology.n_atoms)
-    return np.array([known.get(name, 0.0) for name in species.tolist()])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cgcnn_md.config import ATOM, MOLECULE, RESIDUE
 from cgcnn_md.errors import InputError, UsageError
-from cgcnn_md.frame import Ints
+from cgcnn_md.frame import Floats, Ints
 from cgcnn_md.readers.species import Species
 from cgcnn_md.readers.third_party import third_party
 from cgcnn_md.readers.topology import Topology
@@ -39,6 +39,8 @@ class Layout:
         Species code of every atom in the frame.
     species
         Names of the codes.
+    masses
+        Of every atom in the frame, in some unit.
     types
         Of the targets; None where the topology holds none.
     notes
@@ -52,6 +54,7 @@ class Layout:
     resids: NDArray[np.int64]
     codes: NDArray[np.int16]
     species: tuple[str, ...]
+    masses: Floats
     types: NDArray[Any] | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -141,9 +144,21 @@ def lay_out(
         topology.resids[kept],
         codes.astype(np.int16),
         tuple(known.tolist()),
+        _masses(topology, index, labels.tolist()),
         None if topology.types is None else topology.types[kept],
         notes,
     )
+
+
+def _masses(topology: Topology, index: Ints, species: list[str]) -> Floats:
+    """Give the masses of some atoms in some unit: as read, else of their elements, else all alike."""
+    from ase.data import atomic_masses, atomic_numbers
+
+    if topology.masses is not None and (topology.masses[index] > 0).all():
+        return np.asarray(topology.masses[index], dtype=np.float64)
+    if set(species) - set(atomic_numbers):
+        return np.ones(len(index))
+    return np.array([float(atomic_masses[atomic_numbers[name]]) for name in species])
 
 
 def keep_level(topology: Topology, layout: Layout, level: str) -> Layout:
