@@ -263,7 +263,9 @@ def write_gates(folder: OutFolder, edges: Edges, tell: Progress) -> None:
     _write(coordination, folder.path / EFFECTIVE)
     for row in coordination[coordination["neighbour"] == ALL].to_dict("records"):
         where = f"cluster {row['cluster']}" if row["cluster"] >= 0 else "between clusters"
-        number = f"{row['effective_coordination']:.1f} ± {row['standard_deviation']:.1f}"
+        number = f"{row['effective_coordination']:.1f}"
+        if row["atoms"] > 1:
+            number += f" ± {row['standard_deviation']:.1f}"
         tell.say(f"{row['species']} {where}: effective coordination {number}")
     draw(folder)
 

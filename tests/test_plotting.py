@@ -140,7 +140,7 @@ def test_where_groups_share_a_panel_each_has_its_share_of_the_panel() -> None:
         "cluster": [1, 2, 3], "species": ["O"] * 3, "group": ["a", "a", "b"], "population": [0.5, 0.4, 1.0],
         "n_atom_frames": [200, 160, 600],
     })  # fmt: skip
-    assert list(names(grouped).values()) == ["O 1: 20 %", "O 2: 16 %", "O 3: 60 %"]
+    assert list(names(grouped).values()) == ["O 1: 20 % of O", "O 2: 16 % of O", "O 3: 60 % of O"]
 
 
 def test_unassigned_points_are_grey_and_named() -> None:
@@ -213,6 +213,23 @@ def test_looks_are_distinct_and_independent_of_the_figure() -> None:
 )
 def test_shares_are_short(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+def test_times_that_do_not_grow_are_frames() -> None:
+    series = series_of(WATER, runs=2)
+    assert "time (ps)" in plot_populations(series, WATER).get_xlabel()
+    ax = plot_populations(series.assign(time_ps=0.0), WATER)
+    assert ax.get_xlabel() == "frame, runs end to end"
+    assert ax.get_xlim()[1] > 10
+
+
+def test_neighbours_that_tell_are_chosen_as_far_as_all_clusters_reach() -> None:
+    rdf = rdf_of(WATER, ["A", "B", "C", "D"])
+    rdf["g"] *= 1 + 5 * (rdf["neighbour"] == "D")
+    short = WATER.loc[WATER["species"] == "O", "cluster"].min()
+    rdf = rdf[(rdf["cluster"] != short) | (rdf["r"] < 8)]
+    figure = plot_rdf(rdf, WATER, species="O").figure
+    assert any(ax.get_title(loc="left") == "D around O" for ax in figure.axes)
 
 
 def test_the_spectrum_marks_what_was_kept_and_says_how_slow() -> None:

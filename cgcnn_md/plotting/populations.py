@@ -67,7 +67,9 @@ def plot_populations(
 
 def _draw(ax: Axes, title: str, series: pd.DataFrame, mine: pd.DataFrame, clusters: pd.DataFrame) -> None:
     """Draw one species of one system."""
-    timed = bool(np.isfinite(series["time_ps"].to_numpy(dtype=float)).all())
+    frames = series.drop_duplicates(["run", "frame"]).sort_values(["run", "frame"])
+    grows = frames.groupby("run")["time_ps"].diff().fillna(1.0) > 0  # those of pieces put together may not
+    timed = bool(np.isfinite(series["time_ps"].to_numpy(dtype=float)).all() and grows.all())
     style, label = looks(clusters), names(mine)
     first: float | None = None
     start, several, rest = 0.0, len(set(series["run"])) > 1, False

@@ -72,7 +72,9 @@ def _telling(rdf: pd.DataFrame, column: str) -> list[str]:
     """Choose the neighbours with the highest shells and largest differences, in the order of the table."""
     score = {}
     for name, rows in rdf.groupby("neighbour"):
-        table = rows.pivot_table(index="r", columns="cluster", values=column)
+        table = rows.pivot_table(index="r", columns="cluster", values=column).dropna()  # as far as all clusters reach
+        if table.empty:
+            continue
         far = table[table.index > _BONDED] if table.index.max() > _BONDED else table
         smooth = _smoothed(far.to_numpy(dtype=float))
         score[str(name)] = float(smooth.max() + np.ptp(smooth, axis=1).max())

@@ -57,14 +57,19 @@ def colours(clusters: pd.DataFrame) -> dict[int, tuple[float, float, float]]:
 
 
 def names(clusters: pd.DataFrame) -> dict[int, str]:
-    """Name clusters with the share of their species' atoms, as panels are of species: 'O 0: 42 %'."""
+    """Name clusters with the share of their species' atoms, as panels are of species: 'O 0: 42 %'.
+
+    Where clusters were sought in groups of atoms, tables give the share of the group, so this one says whose it is:
+    'O 0: 42 % of O'.
+    """
     share = clusters["population"].to_numpy(dtype=float)
     if "group" in clusters:
         largest = clusters.loc[clusters.groupby("group")["population"].idxmax()]
         atoms = (largest["n_atom_frames"] / largest["population"]).groupby(largest["species"]).sum()
         share = (clusters["n_atom_frames"] / clusters["species"].map(atoms)).to_numpy(dtype=float)
     rows = zip(clusters["cluster"], clusters["species"], share)
-    return {int(c): f"{species} {int(c)}: {percent(float(p))}" for c, species, p in rows}
+    whose = " of {}" if "group" in clusters else ""
+    return {int(c): f"{of} {int(c)}: {percent(float(p))}{whose.format(of)}" for c, of, p in rows}
 
 
 def percent(share: float) -> str:

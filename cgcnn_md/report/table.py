@@ -55,7 +55,8 @@ def cluster_table(clusters: pd.DataFrame) -> str:
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         f'<p class="note">Population: share of the {whose} atom-frames, with its 95 % interval. Lifetime: '
         "mean stay of an atom; “at least” where none was seen to leave. Neighbours: mean number "
-        "inside the first minimum of g(r); a dash where there is no clear first shell.</p>"
+        "inside the first minimum of g(r); a dash where there is no clear first shell, "
+        "or most of it is not in direct contact.</p>"
     )
 
 
