@@ -173,7 +173,7 @@ def _chapman_kolmogorov(ax: Axes, name: str, facts: dict[str, Any], clusters: pd
     ax.set_ylim(max(0.0, 2 * least - 1.05), 1.02)
     ax.set_xlim(0, float(lag[-1]) * 1.04)
     dress(ax, title=f"{name}: {verdict}", x=f"time ({unit})", y="probability in the same cluster")
-    legend_beside(ax, handles, [f"{name} {cluster}" for cluster in states])
+    legend_beside(ax, handles, [f"cluster {cluster}" for cluster in states])
 
 
 def plot_lifetimes(kinetics: dict[str, Any], clusters: pd.DataFrame, ax: Axes | FigureBase | None = None) -> Axes:

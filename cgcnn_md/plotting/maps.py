@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FEWEST_NUMBERED = 0.01  # share of the points below which, among many clusters, a number would hide its cluster
+_HIDDEN = 0.05  # of the map, within which two numbers would hide one another
 
 
 def plot_map(
@@ -104,24 +105,24 @@ def _draw(ax: Axes, name: str, points: pd.DataFrame, clusters: pd.DataFrame) -> 
 
 
 def _number(ax: Axes, xy: np.ndarray, cluster: np.ndarray, mine: pd.DataFrame) -> None:
-    """Write the number of each cluster on its most central point."""
+    """Write the number of each cluster on its most central point, those that would hide one another together."""
     halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+    written: list[tuple[np.ndarray, list[str]]] = []
     for number in mine["cluster"]:
         here = xy[cluster == number]
         if len(here) and (len(mine) <= 8 or len(here) > _FEWEST_NUMBERED * len(xy)):
             centre = here[np.abs(here - np.median(here, axis=0)).sum(axis=1).argmin()]
-            ax.text(
-                centre[0],
-                centre[1],
-                str(int(number)),
-                ha="center",
-                va="center",
-                fontsize=13,
-                fontweight="bold",
-                color=INK,
-                path_effects=halo,
-                zorder=3,
-            )
+            near = (t for at, t in written if (np.abs(centre - at) < _HIDDEN * np.ptp(xy, axis=0)).all())
+            texts = next(near, None)
+            if texts is None:
+                written.append((centre, [str(int(number))]))
+            else:
+                texts.append(str(int(number)))
+    for centre, texts in written:
+        ax.text(
+            centre[0], centre[1], ", ".join(texts), ha="center", va="center", fontsize=13, fontweight="bold",
+            color=INK, path_effects=halo, zorder=3,
+        )  # fmt: skip
 
 
 def _dot(look: Look) -> Line2D:

@@ -44,7 +44,8 @@ def plot_network(kinetics: dict[str, Any], clusters: pd.DataFrame, ax: Axes | Fi
     Axes
         The first panel; its `figure` is the whole.
     """
-    first, drawn = group_panels(kinetics, ax, size=(6.4, 4.8))
+    most = max((len(facts.get("active_clusters", [])) for facts in kinetics["groups"].values()), default=0)
+    first, drawn = group_panels(kinetics, ax, size=(6.4, 2.4 if most == 2 else 4.8))  # two lie in a row
     for name, facts, panel in drawn:
         _network(panel, name, facts, looks(clusters))
     return first
@@ -78,7 +79,7 @@ def _network(ax: Axes, name: str, facts: dict[str, Any], style: dict[int, Look])
     tall = float((np.abs(place[:, 1]) + radius).max()) + 0.2
     ax.set_xlim(-1.85, 1.85)
     ax.set_ylim(-tall, tall)
-    dress(ax, title=f"{name}: rates, as times of one transition")
+    dress(ax, title=name)
     ax.set_axis_off()
 
 

@@ -50,7 +50,7 @@ def plot_residence(table: pd.DataFrame, clusters: pd.DataFrame, ax: Axes | Figur
             for what, line in (("still", "--"), ("again", "-")):
                 _, drawn = _curve(panel, time, rows, what, colour, line)
             handles += drawn
-            labels.append(f"{name} {cluster}")
+            labels.append(f"cluster {cluster}")
         for text, line in (("still there", "--"), ("there again", "-")):
             handles += panel.plot([], [], color=INK, linestyle=line, linewidth=1.5)
             labels.append(text)
@@ -91,7 +91,7 @@ def plot_displacement(table: pd.DataFrame, clusters: pd.DataFrame, ax: Axes | Fi
             colour, time = style[int(cluster)].colour, _floats(rows, "time_ps" if timed else "lag_frames")
             value, drawn = _curve(panel, time, rows, "msd", colour, "-", least=0.1, size=4)
             handles += drawn
-            labels.append(f"{name} {cluster}")
+            labels.append(f"cluster {cluster}")
             if len(time) > 1:
                 panel.plot(time, value[0] * time / time[0], color=colour, linewidth=1, linestyle=":")
         panel.set_xscale("log")
