@@ -292,9 +292,9 @@ class Embedding:
         if system is None and len(self.systems) == 1:
             return self.systems[0]
         if system is None or system not in self.systems:
-            asked = "none named" if system is None else f"no system {system!r}"
+            asked = f"{len(self.systems)} systems, none named" if system is None else f"no system {system!r}"
             names = ", ".join(map(repr, self.systems))
-            raise InputError(f"{self.path}: {asked}; choose one of {names}")
+            raise InputError(f"{self.path}: {asked}; choose one of {names}, as in to_xarray({self.systems[0]!r})")
         return system
 
     def _file(self, name: str, maker: str, where: str = "") -> Path:

@@ -114,7 +114,7 @@ def test_several_systems_are_asked_for_by_name(tmp_path: Path) -> None:
     assert result.systems == ["melt", "crystal"]
     assert list(result.embedding) == ["melt", "crystal"]
     assert result.to_xarray("melt").sizes["frame"] == 12
-    wanted = re.escape("none named; choose one of 'melt', 'crystal'")
+    wanted = re.escape("2 systems, none named; choose one of 'melt', 'crystal', as in to_xarray('melt')")
     with pytest.raises(InputError, match=wanted):
         result.to_xarray()
     with pytest.raises(InputError, match="no system 'glass'; choose one of"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -51,10 +51,10 @@ def open_trajectory(traj: Any, topol: Path | None = None, *, level: str = ATOM, 
     InputError
         If files cannot be read or do not fit each other.
     """
-    try:
-        config = replace(ReadConfig(), **settings)
-    except TypeError as error:
-        raise UsageError(f"open_trajectory: {error}; wanted fields of ReadConfig") from None
+    known = [field.name for field in fields(ReadConfig)]
+    if strange := [name for name in settings if name not in known]:
+        raise UsageError(f"setting {', '.join(strange)}: no such setting of reading; choose among {', '.join(known)}")
+    config = checked_fields(replace(ReadConfig(), **settings))
     if topol is None and _are_paths(traj) and len(traj) > 1:
         kinds = [roles.classify(path) for path in traj]
         if kinds[0].role == "movie" and all(kind.format == kinds[0].format for kind in kinds):

@@ -183,7 +183,7 @@ def test_runs_and_systems(folder, xtc, gro):
         ),
         ({"species_from": "magic"}, UsageError, "species_from 'magic': wanted one of auto"),
         ({"type_map": "OW=O"}, UsageError, r"type_map 'OW=O': wanted a dict of texts, as {'1': 'Si', '2': 'O'}"),
-        ({"nonsense": 1}, UsageError, "unexpected keyword argument 'nonsense'"),
+        ({"nonsense": 1}, UsageError, "setting nonsense: no such setting of reading; choose among"),
     ],
 )
 def test_refusals(universe, settings, error, message):
