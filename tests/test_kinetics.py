@@ -13,14 +13,14 @@ from systems import hops, store_of
 deeptime = pytest.importorskip("deeptime", exc_type=ImportError)
 
 from cgcnn_md.analysis.census import take_census  # noqa: E402
-from cgcnn_md.analysis.counts import choose_lags, gather_counts  # noqa: E402
+from cgcnn_md.analysis.counts import NO_EXAMPLES, Counts, choose_lags, gather_counts  # noqa: E402
 from cgcnn_md.analysis.kinds import find_kinds  # noqa: E402
 from cgcnn_md.analysis.kinetics import GroupKinetics, find_kinetics  # noqa: E402
 from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, transitions_table  # noqa: E402
 from cgcnn_md.analysis.kinetics_words import Clock, sentences  # noqa: E402
 from cgcnn_md.analysis.markov import Bootstrap, Estimate  # noqa: E402
 from cgcnn_md.analysis.populations import populations  # noqa: E402
-from cgcnn_md.analysis.residence import Residence  # noqa: E402
+from cgcnn_md.analysis.residence import Residence, reside  # noqa: E402
 from cgcnn_md.store import Store  # noqa: E402
 
 TWO = np.asarray([[0.95, 0.05], [0.2, 0.8]])
@@ -37,6 +37,26 @@ def count(store: Store, lags: list[int], n: int = 2) -> np.ndarray:
     made = gather_counts(store, kinds, lags=np.asarray(lags), seed=0)["Li"]
     np.testing.assert_array_equal(made.by_molecules.sum(axis=1), made.total)
     return made.total
+
+
+def counted(*runs: np.ndarray) -> Counts:
+    """Give counts at one lag, by run, of which molecules show nothing."""
+    by_runs = np.stack(runs)[None]
+    alike = np.repeat(by_runs.sum(axis=1, keepdims=True) // 50, 50, axis=1)
+    nobody, never = (np.zeros(by.shape[:3], dtype=np.int64) for by in (alike, by_runs))
+    which = np.arange(len(runs))
+    return Counts(np.ones(1, dtype=np.int64), alike, by_runs, nobody, never, which, 100 + 0 * which, NO_EXAMPLES)
+
+
+def runs_that_differ(n: int, rng: np.random.Generator) -> Counts:
+    """Let half of those in cluster 0 stay, in one run more than in another."""
+    stay = np.clip(rng.normal(0.5, 0.08, n), 0.05, 0.95)
+    return counted(*(np.asarray([[k, 20000 - k], [1, 0]]) for k in rng.binomial(20000, stay)))
+
+
+def stayed(counts: np.ndarray) -> np.ndarray:
+    """Share of those in cluster 0 who stay."""
+    return np.asarray(counts[..., 0, 0] / counts[..., 0, :].sum(axis=-1))
 
 
 @pytest.mark.parametrize("unit", [7, 64, 4000])
@@ -111,6 +131,20 @@ def test_systems_in_other_equilibria_have_models_of_their_own(tmp_path: Path) ->
         assert sentences(group, Clock(2.0))[0].startswith(f"{group.name}: exchange between clusters 0 and 1 relaxes in")
 
 
+def test_a_system_has_the_lags_that_its_own_runs_bear(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    brief, long = hops(TWO, 60, 30, rng), hops(TWO, 1000, 30, rng)
+    alone = only(store_of(tmp_path / "alone", brief))
+    stores = [store_of(tmp_path / name, labels, name=name) for name, labels in (("brief", brief), ("long", long))]
+    found = {group.name: group for group in find_kinetics(stores, {"Li": np.arange(2)})}
+    assert found["Li in brief"].residence.lags.tolist() == alone.residence.lags.tolist() == [1, 2, 3, 4, 6, 8, 12]
+    assert found["Li in long"].residence.lags[-1] == 192
+    models = [alone.model, found["Li in brief"].model]
+    lags, times = zip(*((model.lags, model.timescales.value) for model in models if model))
+    np.testing.assert_array_equal(*lags)
+    np.testing.assert_array_equal(*times)
+
+
 def test_lags_are_geometric_and_a_quarter_of_the_run(tmp_path: Path) -> None:
     store = store_of(tmp_path, np.zeros((100, 1)), runs=np.arange(100) // 60)
     assert choose_lags([store]).tolist() == [1, 2, 3, 4, 6, 8, 12]
@@ -152,6 +186,17 @@ def test_intervals_cover_as_often_as_they_say(
             hits[name].append(bool(estimate.low[place] <= true <= estimate.high[place]))
     covered = {name: np.mean(values) for name, values in hits.items()}
     assert all(0.9 <= share <= 0.99 for share in covered.values()), covered
+
+
+def test_intervals_over_runs_of_several_systems_cover_as_often_as_they_say() -> None:
+    rng, trials, hits = np.random.default_rng(0), 300, 0
+    for _ in range(trials):
+        systems = [runs_that_differ(2, rng) for _ in range(10)]
+        bootstrap = Bootstrap(systems, 1.0, rng)
+        value, replicas = stayed(sum(c.total for c in systems)[0]), bootstrap.counts(0, np.arange(2))
+        found = bootstrap.interval(value, {kind: stayed(counts) for kind, counts in replicas.items()}, share=True)
+        hits += bool(found.low <= 0.5 <= found.high)
+    assert hits / trials >= 0.91
 
 
 def test_atoms_of_a_molecule_are_drawn_together(tmp_path: Path) -> None:
@@ -259,12 +304,22 @@ def test_exchange_that_is_over_within_a_frame_has_no_time(tmp_path: Path) -> Non
     assert not any("lower bounds" in text for text in said)
 
 
+def test_a_time_below_the_lag_is_given_where_it_is_known(tmp_path: Path) -> None:
+    labels = hops(np.asarray([[0.55, 0.45], [0.45, 0.55]]), 2000, 50, np.random.default_rng(1))
+    (said, *_) = sentences(only(store_of(tmp_path, labels)), Clock(1.0))
+    found = re.search(r"relaxes in ([\d.]+) ps \(95 % interval ([\d.]+) to ([\d.]+) ps\), lag 1 ps", said)
+    assert found is not None
+    time, low, high = (float(number) for number in found.groups())
+    assert low <= -1 / np.log(0.1) <= high
+    assert time == pytest.approx(-1 / np.log(0.1), rel=0.05)
+
+
 def test_small_numbers_are_written(tmp_path: Path) -> None:
     found = only(store_of(tmp_path, hops(TWO, 300, 10, np.random.default_rng(2))))
     (row, *_), (slow, *_) = (
         plain_numbers(found, Clock(dt))["rate_per_ps"]["value"] for dt in (1.0, 1e12)
     )  # fmt: skip
-    assert slow[1] == pytest.approx(row[1] * 1e-12, rel=1e-9)
+    assert slow[1] == pytest.approx(row[1] * 1e-12, rel=1e-9, abs=0)
 
 
 def test_one_way_transitions_have_no_equilibrium(tmp_path: Path) -> None:
@@ -374,6 +429,15 @@ def test_residence_times_are_those_of_the_chain(tmp_path: Path) -> None:
     ):
         covered = (estimate.low <= truth + 1e-3) & (truth - 1e-3 <= estimate.high)
         assert covered.mean() > 0.8
+
+
+def test_atoms_of_two_systems_are_there_again_as_often_as_in_their_own() -> None:
+    """Nine in ten atoms of one system are in cluster 0, one in ten of another, which is twice as large."""
+    systems = [counted(np.asarray([[81, 9], [9, 1]])), counted(2 * np.asarray([[1, 9], [9, 81]]))]
+    found = reside(systems, Bootstrap(systems, 1.0, np.random.default_rng(0)))
+    (n, p), (m, q) = (100, np.asarray([0.9, 0.1])), (200, np.asarray([0.1, 0.9]))
+    np.testing.assert_allclose(found.share, (n * p**2 + m * q**2) / (n * p + m * q))
+    np.testing.assert_allclose(found.again.value[0], found.share)  # these counts are over in a lag
 
 
 def test_residence_that_is_over_between_two_lags_falls_evenly_there() -> None:

@@ -57,7 +57,7 @@ def folder_of(path: Path, *systems: tuple[str, np.ndarray, float], view: str = "
     (path / "e.zarr").rename(path / "embedding.zarr")
     (path / "config.yaml").write_text(yaml.safe_dump(Config().to_dict()))
     (path / "run.json").write_text(json.dumps({"summary": ["Li: environments."]}))
-    header = {"maps": [], "identities": {}, "view": view, "lag": 1}
+    header = {"maps": [], "identities": {}, "view": view, "lag": 1, "dt": 2.0}
     save_file({"none": np.zeros(1)}, path / "model.safetensors", metadata={"cgcnn_md": json.dumps(header)})
     stores = OutFolder.reopen(path).stores()
     populations(stores).to_csv(path / "clusters.csv", index=False)
@@ -94,7 +94,7 @@ def test_numbers_tables_and_figures_come_from_the_folder(tmp_path: Path, transit
     plot = result.plot
     assert plot.timescales().get_title(loc="left") == f"Li: lag {facts['lag_ps']:.3g} ps, level"
     assert plot.chapman_kolmogorov().get_title(loc="left") == "Li: holds"
-    assert plot.network().get_title(loc="left") == "Li: rates, as times of one transition"
+    assert plot.network().get_title(loc="left") == "Li"
     assert plot.lifetimes().get_ylabel() == "mean stay (ps)"
     assert [line.get_linestyle() for line in plot.residence().lines] == ["--", "-"] * (n + 1)
     first = result.residence[result.residence.time_ps == 2.0]
@@ -113,6 +113,20 @@ def test_systems_with_another_spacing_are_left_out_and_named(tmp_path: Path) -> 
         "Kinetics are those of frames 2 ps apart; left out, for another spacing: c."
     )
     assert set(result.transitions.system) == {"a", "b"}
+
+
+def test_several_systems_have_panels_and_rows_of_their_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    made = [("cold", hops(TWO, 800, 20, rng), 2.0), ("hot", hops(TWO[::-1, ::-1], 400, 20, rng), 2.0)]
+    result, told = find(folder_of(tmp_path / "out", *made))
+    names = ["Li in cold", "Li in hot"]
+    assert list(result.kinetics["groups"]) == names
+    assert [line.split(":")[0] for line in told[1:] if "relaxes in" in line] == names
+    assert result.rates.group.unique().tolist() == names
+    assert result.residence.groupby("group").time_ps.max().to_dict() == {"Li in cold": 384.0, "Li in hot": 192.0}
+    for name in FIGURES:
+        panels = getattr(result.plot, name)().figure.axes
+        assert [panel.get_title(loc="left").split(":")[0] for panel in panels] == names
 
 
 def test_a_species_called_na_is_read_back(tmp_path: Path) -> None:

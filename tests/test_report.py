@@ -109,7 +109,7 @@ def test_all_input_is_escaped(tmp_path: Path, picture: Path) -> None:
 
 def test_sentences_stand_under_whom_they_are_about(tmp_path: Path) -> None:
     said = [
-        "O: 2 environments.", "O cluster 0: half.", "O of PEO: one environment only.", "O clusters differ.",
+        "O: 2 environments.", "O cluster 0: half.", "O in hot: exchange.", "O of PEO: one environment only.", "O clusters differ.",
         "Pairs were made in space.", "Caution: O: few.",
     ]  # fmt: skip
     clusters = CLUSTERS.assign(species="O", group=["O", "O of PEO", "O"][: len(CLUSTERS)])
@@ -117,7 +117,8 @@ def test_sentences_stand_under_whom_they_are_about(tmp_path: Path) -> None:
     text = place.read_text(encoding="utf-8")
     section = text[text.index("<section") : text.index("</section>")]
     assert section.split(">", 1)[1] == (
-        "<p><strong>O</strong>: 2 environments.</p><ul><li>cluster 0: half.</li><li>clusters differ.</li></ul>"
+        "<p><strong>O</strong>: 2 environments.</p><ul><li>cluster 0: half.</li><li>in hot: exchange.</li>"
+        "<li>clusters differ.</li></ul>"
         "<p><strong>O of PEO</strong>: one environment only.</p><p>Pairs were made in space.</p>"
         "<p><strong>Cautions</strong></p><ul><li>O: few.</li></ul>"
     )

@@ -37,6 +37,21 @@ def model_of(store: Store, n: int, *, soft: bool = True) -> Markov:
     return found.model
 
 
+def test_each_system_has_a_model_of_its_own_memberships(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    chi = {"brief": np.eye(2)[hops(TWO, 60, 30, rng)], "long": np.eye(2)[hops(TWO[::-1, ::-1], 800, 6, rng)]}
+    alone = {name: model_of(soft_store(tmp_path / f"{name} alone", own), 2) for name, own in chi.items()}
+    stores = [soft_store(tmp_path / name, own, name=name) for name, own in chi.items()]
+    found = {group.name: group.model for group in find_kinetics(stores, {"Li": np.arange(2)}, soft=True)}
+    assert list(found) == ["Li in brief", "Li in long"]
+    for name, model in alone.items():
+        other = found[f"Li in {name}"]
+        assert other is not None
+        assert other.soft
+        np.testing.assert_array_equal(other.lags, model.lags)
+        np.testing.assert_allclose(other.timescales.value, model.timescales.value)
+
+
 def blurred(labels: np.ndarray, n: int, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Give the posterior of each state from a noisy look at it in every frame, of which nothing is left in the next."""
     seen = np.eye(n)[labels] + noise * rng.standard_normal((*labels.shape, n))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from cgcnn_md.store import Store
 _EXAMPLES = 20
 _CHUNK = 1_000_000  # labels counted at once
 _MEMORY = 256e6  # bytes of labels kept to look back
-_SHARE = 4  # the longest lag is this part of the longest run
+SHARE = 4  # the longest lag is this part of the longest run
 
 _EVENT = [("key", "f8"), ("frame", "i8"), ("atom", "i8"), ("source", "i8"), ("target", "i8")]
 NO_EXAMPLES: NDArray[Any] = np.zeros(0, dtype=_EVENT)
@@ -70,6 +70,12 @@ class Counts:
         """Frames in the longest run."""
         return int(np.bincount(self.run_of_block, weights=self.frames_of_block).max(initial=0))
 
+    def up_to(self, lag: int) -> Counts:
+        """Keep the lags that are no longer than one in frames; at least the first."""
+        n = max(1, int((self.lags <= lag).sum()))
+        by_lag = ("lags", "by_molecules", "by_blocks", "stayed_by_molecules", "stayed_by_blocks")
+        return replace(self, **{name: getattr(self, name)[:n] for name in by_lag})
+
 
 def choose_lags(stores: list[Store]) -> Ints:
     """Choose lags of 1, 2, 3, 4, 6, 8, 12, ... frames, up to a quarter of the longest run.
@@ -89,7 +95,7 @@ def choose_lags(stores: list[Store]) -> Ints:
     """
     longest = max(int(np.unique(store.runs, return_counts=True)[1].max(initial=1)) for store in stores)
     fits = min(int(_MEMORY / max(store.n_atoms, 1)) for store in stores)
-    top = max(1, min(longest // _SHARE, fits))
+    top = max(1, min(longest // SHARE, fits))
     lags = {2**k for k in range(40)} | {3 * 2**k for k in range(40)}
     return np.asarray(sorted(lag for lag in lags if lag <= top), dtype=np.int64)
 

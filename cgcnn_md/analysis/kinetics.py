@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cgcnn_md.analysis.counts import Counts, choose_lags, gather_counts
+from cgcnn_md.analysis.counts import SHARE, Counts, choose_lags, gather_counts
 from cgcnn_md.analysis.kinds import find_kinds
 from cgcnn_md.analysis.kinetics_model import Markov, in_all, model_of, own_share
 from cgcnn_md.analysis.markov import Estimate
@@ -112,15 +112,19 @@ def find_kinetics(
     for kind in kinds:
         counts = {system: gathered[system][kind.name] for system in kind.atoms}
         for name, held in _each(kind.name, counts).items():
-            soft_ones = [products[system][kind.name] for system in held if soft]
+            soft_ones = [products[system][kind.name].up_to(c.lags[-1]) for system, c in held.items() if soft]
             model = model_of(list(held.values()), soft_ones, replace(kind, name=name).rng(seed))
             found.append(GroupKinetics(name, kind.clusters, held, *model))
     return found
 
 
 def _each(name: str, counts: dict[str, Counts]) -> dict[str, dict[str, Counts]]:
-    """Part the counts of a kind by system, and name them; not where systems keep to clusters of their own."""
+    """Part the counts of a kind by system, and name them; not where systems keep to clusters of their own.
+
+    Lags are then up to a quarter of the system's own longest run.
+    """
     if len(counts) < 2 or own_share(list(counts.values())):
         return {name: counts}
     several = {system: c for system, c in counts.items() if (c.total[0].sum(axis=1) > 0).sum() > 1}
-    return {f"{name} in {system}": {system: c} for system, c in several.items()} or {name: counts}
+    own = {system: c.up_to(c.longest_run // SHARE) for system, c in several.items()}
+    return {f"{name} in {system}": {system: c} for system, c in own.items()} or {name: counts}

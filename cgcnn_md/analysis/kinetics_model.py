@@ -99,7 +99,8 @@ class Markov:
     @property
     def over(self) -> bool:
         """Whether so little is left of the slowest exchange after the lag that its time is not known."""
-        return bool(_REACH * self.relaxation.value[0] < self.lag)
+        time = self.relaxation
+        return bool(_REACH * time.value[0] < self.lag and not time.low[0] > 0)  # no lower limit: 0 or nan
 
 
 def model_of(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from html import escape
 
 _CAUTION = "Caution: "
+_SUBJECT = (": ", " cluster", " in ", " bonded to ")  # of a group; its clusters; of one system; of one kind of it
 
 
 def summary_section(sentences: Sequence[str], names: Collection[str]) -> str:
@@ -26,7 +27,9 @@ def summary_section(sentences: Sequence[str], names: Collection[str]) -> str:
     about: dict[str, list[str]] = {}
     general, cautions = [], []
     for sentence in sentences:
-        name = next((n for n in names if sentence.startswith((f"{n}: ", f"{n} cluster"))), None)
+        # the longest name first: "C bonded to H" may be a group beside C
+        mine = (n for n in sorted(names, key=len, reverse=True) if sentence.startswith(tuple(n + s for s in _SUBJECT)))
+        name = next(mine, None)
         if sentence.startswith(_CAUTION):
             cautions.append(sentence.removeprefix(_CAUTION))
         elif name is None:
