@@ -40,6 +40,7 @@ print(found[1].round(3).tolist(), kernels.will_compile())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refused", [False, True])
 def test_loops_run_whether_or_not_they_can_be_kept(tmp_path: Path, refused: bool) -> None:
     source = Path(cgcnn_md.__file__).parent

@@ -109,8 +109,8 @@ def test_all_input_is_escaped(tmp_path: Path, picture: Path) -> None:
 
 def test_sentences_stand_under_whom_they_are_about(tmp_path: Path) -> None:
     said = [
-        "O: 2 environments.", "O cluster 0: half.", "O in hot: exchange.", "O of PEO: one environment only.", "O clusters differ.",
-        "Pairs were made in space.", "Caution: O: few.",
+        "O: 2 environments.", "O cluster 0: half.", "O in hot: exchange.", "O of PEO: one environment only.",
+        "O clusters differ.", "Pairs were made in space.", "Caution: O: few.",
     ]  # fmt: skip
     clusters = CLUSTERS.assign(species="O", group=["O", "O of PEO", "O"][: len(CLUSTERS)])
     place = write_report(tmp_path, summary=said, clusters=clusters, figures=[], provenance={})
