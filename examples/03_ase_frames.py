@@ -1,4 +1,4 @@
-"""Embed frames that are in memory already: a list of ase.Atoms, here fcc copper that warms up.
+"""Embed frames that are in memory already: a list of ase.Atoms, here fcc copper with two vacancies.
 
 Run from the root of the repository: python examples/03_ase_frames.py
 """
@@ -11,7 +11,6 @@ from ase import units
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
 import cgcnn_md
 
@@ -19,8 +18,8 @@ rng = np.random.default_rng(0)
 atoms = bulk("Cu", "fcc", a=3.65, cubic=True).repeat(3)
 del atoms[[0, 40]]  # two vacancies: some atoms now miss a neighbour
 atoms.calc = EMT()
-MaxwellBoltzmannDistribution(atoms, temperature_K=600, rng=rng)
-dynamics = Langevin(atoms, 2 * units.fs, temperature_K=300, friction=0.02 / units.fs, rng=rng)
+dynamics = Langevin(atoms, 2 * units.fs, temperature_K=300, friction=0.02 / units.fs, rng=rng, fixcm=False)
+dynamics.run(200)  # from rest to 300 K
 
 frames = []
 dynamics.attach(lambda: frames.append(atoms.copy()), interval=10)
