@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.errors import InputError
+from cgcnn_md.frame import Floats
 from cgcnn_md.readers import dcd, lammps
 from cgcnn_md.readers.source import RawFrame, cell_of_dimensions
 
 _SINGLE_PRECISION_TIME = ("XTC", "TRR")
 _CRYST1 = ((6, 9), (15, 9), (24, 9), (33, 7), (40, 7), (47, 7))  # columns, and their widths, of a PDB's box
 _TAIL = "ends in an incomplete frame, which is left out"
+_STRAIGHT = "the trajectory holds no angles of the box: it is taken as rectangular; of any other, give the NetCDF"
 
 
 def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MDAnalysisSource:
@@ -116,6 +118,9 @@ class MDAnalysisSource:
         self.box: NDArray[np.float64] | None = None  # of frames that have none
         self.notes: list[str] = []
         self._format = str(reader.format[0] if isinstance(reader.format, list | tuple) else reader.format).upper()
+        if self._format == "TRJ" and reader.ts.dimensions is not None:
+            self.notes.append(_STRAIGHT)
+        self._first_box = _first_box(reader) if self._format == "PDB" else None
         # given by the user of a Universe
         self._fixed_dt: bool = "dt" in getattr(reader, "_ts_kwargs", {})
         self.has_time: bool = self._fixed_dt or ("time" in reader.ts.data and self._format not in ("LAMMPSDUMP", "GSD"))
@@ -136,10 +141,15 @@ class MDAnalysisSource:
         number
             Frame number in the file, from 0.
         """
+        if self._format == "PDB":  # a model without a box is left with that of whichever was read before
+            self.reader.ts.dimensions = self._first_box
         step = self.reader[number]
         if not getattr(step, "has_positions", True):
             raise InputError("it holds no coordinates")
-        cell, pbc = cell_of_dimensions(self.box if step.dimensions is None else step.dimensions)
+        if self._format == "GSD":
+            cell, pbc = _hoomd_box(self.reader._file[number].configuration)
+        else:
+            cell, pbc = cell_of_dimensions(self.box if step.dimensions is None else step.dimensions)
         return RawFrame(np.array(step.positions), cell, pbc & self.boundary, self._time(step))
 
     def _time(self, step: Any) -> float:
@@ -147,6 +157,23 @@ class MDAnalysisSource:
         if not self.has_time:
             return float("nan")
         return float(str(np.float32(step.time))) if self._format in _SINGLE_PRECISION_TIME else float(step.time)
+
+
+def _first_box(reader: Any) -> Any:
+    """Give lengths and angles of the first frame, None where it has none; the reader stands where it stood."""
+    stood = int(reader.frame)
+    box = reader[0].dimensions
+    box = None if box is None else np.array(box)
+    reader[stood]
+    return box
+
+
+def _hoomd_box(configuration: Any) -> tuple[Floats, NDArray[np.bool_]]:
+    """Give the cell of a HOOMD frame, and where it is periodic; MDAnalysis takes the tilts of a box for cosines."""
+    x, y, z, xy, xz, yz = (float(number) for number in configuration.box)
+    cell = np.array([[x, 0.0, 0.0], [xy * y, y, 0.0], [xz * z, yz * z, z]])
+    flat = configuration.dimensions == 2  # the height of its box means nothing
+    return cell, np.array([x != 0, y != 0, z != 0 and not flat])
 
 
 class GroSource(MDAnalysisSource):

@@ -31,6 +31,8 @@ _ION_NAMES = {
 }  # fmt: skip
 # Two letters that in an organic residue name an atom by its place: alpha carbon, gamma hydrogen, ...
 _PLACES = _words("CA CD CE CF CM CO CS HE HF HG HO HS NA NB ND NE NP NO OS PA PB SG SD")
+# metals whose first letter is another element's; in a ligand these two letters may be either
+_METALS = frozenset(("PT", "PD", "CU", "NI", "IR", "SN"))
 _ALWAYS_TWO = frozenset(("CL", "BR", "SI", "FE"))  # ligands hold these; C+L, B+R, S+I, F+E are no places
 _BEADS = ({"NC3", "PO4"}, {"GL1", "GL2"}, {"BB", "SC1"})  # Martini lipids and proteins
 
@@ -105,6 +107,8 @@ def from_name(name: str, resname: str, siblings: Iterable[str], lone: bool) -> s
     if biomolecule:
         if upper[:2] in ("CL", "BR", "FE", "SE", "LI", "MG", "ZN", "SI"):
             return symbols()[upper[:2]]
+        if upper[:2] in _METALS:
+            return None
         return upper[0] if upper[0] in "HCNOSPFBI" else None
     return _by_letters(stem, _is_organic(siblings))
 

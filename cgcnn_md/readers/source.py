@@ -86,8 +86,13 @@ def cell_of_dimensions(dimensions: Any) -> tuple[Floats, NDArray[np.bool_]]:
     box = np.asarray(dimensions, float)
     lengths, angles = box[:3], box[3:]
     pbc = lengths != 0
-    if not np.isfinite(box).all() or not pbc.all() or (angles == 90).all() or (angles == 0).all():
+    if pbc.any() and not np.isfinite(box).all():
+        return np.full((3, 3), np.nan), pbc  # no box, and not a straight one either
+    if pbc.sum() < 2 or (angles == 90).all() or (angles == 0).all():
         return np.diag(lengths), pbc
+    if not pbc.all():  # of the angles, that between the two that repeat; a third is put across them, and taken away
+        made, _ = cell_of_dimensions([*np.where(pbc, lengths, 1.0), *np.where(pbc, 90.0, angles)])
+        return made * pbc[:, None], pbc
     # cos(90 degrees) must be exactly 0, or an orthorhombic box with one oblique angle gets stray 1e-15 terms
     cos_a, cos_b, cos_g = np.where(angles == 90, 0.0, np.cos(np.radians(angles)))
     sin_g = np.sqrt(max(1.0 - cos_g**2, 0.0))

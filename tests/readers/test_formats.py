@@ -12,6 +12,7 @@ import pytest
 from cgcnn_md.errors import MissingExtraError
 from cgcnn_md.readers import open_trajectory
 from cgcnn_md.readers.roles import classify
+from cgcnn_md.readers.source import cell_of_dimensions
 from cgcnn_md.readers.species import assign
 from cgcnn_md.readers.topology import of_file
 
@@ -96,6 +97,52 @@ def test_gsd() -> None:
     with open_trajectory(data.GSD) as reader:
         assert (reader.n_atoms, len(reader), reader.box_kind) == (5832, 2, "orthorhombic")
         assert reader.species_table()[0].source == "atom type"
+
+
+@pytest.mark.parametrize(("tilts", "flat"), [((0.4, 0.2, -0.3), False), ((1.2, 0.0, 0.0), False), ((0.0,) * 3, True)])
+def test_a_box_of_hoomd_has_its_tilts(tmp_path: Path, tilts: tuple[float, float, float], flat: bool) -> None:
+    hoomd = pytest.importorskip("gsd.hoomd")
+    (x, y, z), (xy, xz, yz) = (10.0, 11.0, 1.0 if flat else 12.0), tilts
+    frame = hoomd.Frame()
+    frame.particles.N, frame.particles.types, frame.particles.typeid = 4, ["A"], [0] * 4
+    frame.particles.position = np.random.default_rng(0).random((4, 3)) - 0.5
+    frame.configuration.box = [x, y, z, *tilts]
+    frame.configuration.dimensions = 2 if flat else 3
+    with hoomd.open(str(tmp_path / "box.gsd"), "w") as file:
+        file.append(frame)
+    with open_trajectory(tmp_path / "box.gsd") as reader:
+        read = reader[0]
+    np.testing.assert_allclose(read.cell, [[x, 0, 0], [xy * y, y, 0], [xz * z, yz * z, z]], atol=1e-5)
+    assert read.pbc.tolist() == [True, True, not flat]
+
+
+def test_a_model_without_a_box_has_that_of_the_first(tmp_path: Path) -> None:
+    boxes = [20.0, None, 25.0, None]
+    lines = []
+    for number, size in enumerate(boxes, start=1):
+        lines += [f"MODEL     {number:4d}"]
+        lines += [f"CRYST1{size:9.3f}{size:9.3f}{size:9.3f}  90.00  90.00  90.00 P 1           1"] if size else []
+        lines += [f"ATOM  {i:5d}  AR  AR      1    {i:8.3f}{0:8.3f}{0:8.3f}  1.00  0.00          AR" for i in (1, 5)]
+        lines += ["ENDMDL"]
+    (tmp_path / "some.pdb").write_text("\n".join([*lines, "END", ""]))
+    for order in (range(4), (0, 3, 1, 2), (2, 1, 3, 0)):
+        with open_trajectory(tmp_path / "some.pdb") as reader:
+            read = {i: float(reader[i].cell[0, 0]) for i in order}
+        assert read == {0: 20.0, 1: 20.0, 2: 25.0, 3: 20.0}
+
+
+def test_a_format_without_angles_says_so() -> None:
+    with open_trajectory(data.TRJpbc_bz2, data.PRMpbc) as reader:
+        assert reader.box_kind == "orthorhombic"
+        assert any("holds no angles of the box" in note for note in reader.notes)
+
+
+def test_a_direction_that_does_not_repeat_leaves_the_angle_of_the_others() -> None:
+    cell, pbc = cell_of_dimensions([30, 30, 0, 90, 90, 120])
+    np.testing.assert_allclose(cell, [[30, 0, 0], [-15, 15 * np.sqrt(3), 0], [0, 0, 0]], atol=1e-12)
+    assert pbc.tolist() == [True, True, False]
+    assert np.isnan(cell_of_dimensions([10, 11, 12, np.nan, 90, 90])[0]).all()
+    assert not cell_of_dimensions([0, 0, 0, np.nan, np.nan, np.nan])[0].any()
 
 
 def test_gsd_without_gsd(monkeypatch: pytest.MonkeyPatch) -> None:

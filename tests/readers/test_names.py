@@ -16,6 +16,9 @@ SALT = ("NA", "CL")
     ("name", "resname", "siblings", "lone", "expected"),
     [
         ("CA", "ALA", PROTEIN, False, "C"),
+        ("PT1", "LIG", ("PT1", "N1", "CL1"), False, None),
+        ("NI", "HEM", ("NI", "NA", "C1"), False, None),
+        ("NA", "HEM", ("NI", "NA", "C1"), False, "N"),
         ("CA", "ALA", ("CA",), True, "C"),  # a model of alpha carbons alone
         ("CA", "CA", ("CA",), True, "Ca"),
         ("CAL", "CAL", ("CAL",), True, "Ca"),
