@@ -223,6 +223,15 @@ def test_times_that_do_not_grow_are_frames() -> None:
     assert ax.get_xlim()[1] > 10
 
 
+def test_each_system_has_its_own_shares() -> None:
+    poor = series_of(WATER, system="poor").assign(fraction=lambda t: np.where(t["cluster"] == 1, 0.1, t["fraction"]))
+    series = pd.concat([series_of(WATER, system="rich"), poor])
+    rich, other = plot_populations(series, WATER, species="O").figure.axes[:2]
+    first, second = ([text.get_text() for text in ax.get_legend().get_texts()] for ax in (rich, other))
+    assert "O 1: 42 %" in first
+    assert "O 1: 10 %" in second
+
+
 def test_neighbours_that_tell_are_chosen_as_far_as_all_clusters_reach() -> None:
     rdf = rdf_of(WATER, ["A", "B", "C", "D"])
     rdf["g"] *= 1 + 5 * (rdf["neighbour"] == "D")

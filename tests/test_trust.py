@@ -137,6 +137,8 @@ def test_training_starts_and_shuffles_are_judged(tmp_path: Path) -> None:
         "only 40 frames in a run: what is rare or slow is not seen",
         "starts of training reached scores from 1 to 2: try another seed",
     ]
+    below = judged(store_of(tmp_path / "below", labels), starts=[-5.0, -4.0]).warnings  # of VICReg: no ratio
+    assert not any("starts of training" in words for words in below)
     one = judged(store_of(tmp_path / "one", np.zeros_like(labels)), n_clusters=1, shuffles=shuffles).warnings
     assert "Li: coordinate 0 is frozen for the whole run, so atoms differ lastingly, but no gap parts them" in one
 

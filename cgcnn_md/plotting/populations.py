@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.patches import Patch
 
-from cgcnn_md.plotting.style import GREY, dress, legend_beside, looks, names, nothing, panels
+from cgcnn_md.plotting.style import GREY, dress, legend_beside, looks, names, nothing, panels, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +71,9 @@ def _draw(ax: Axes, title: str, series: pd.DataFrame, mine: pd.DataFrame, cluste
     grows = frames.groupby("run")["time_ps"].diff().fillna(1.0) > 0  # those of pieces put together may not
     timed = bool(np.isfinite(series["time_ps"].to_numpy(dtype=float)).all() and grows.all())
     style, label = looks(clusters), names(mine)
+    if series["system"].iloc[0]:  # of several, each with its own shares
+        shares = series.groupby("cluster")["fraction"].mean()
+        label = {c: f"{text.split(': ')[0]}: {percent(float(shares.get(c, 0.0)))}" for c, text in label.items()}
     first: float | None = None
     start, several, rest = 0.0, len(set(series["run"])) > 1, False
     for _, run in series.groupby("run", sort=True):
