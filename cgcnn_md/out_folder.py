@@ -17,8 +17,9 @@ import yaml
 
 from cgcnn_md.config import ATOM, Config, in_time, read_config
 from cgcnn_md.errors import CgcnnMdError, InputError, MissingFileError, ResumeError, StorageError, UsageError
+from cgcnn_md.inputs import open_again, require_same, taken_from
 from cgcnn_md.progress import Logged, Progress
-from cgcnn_md.provenance import SAME, fingerprint, plain, versions
+from cgcnn_md.provenance import plain, versions
 from cgcnn_md.store import Store
 
 if TYPE_CHECKING:
@@ -165,20 +166,18 @@ class OutFolder:
             raise StorageError(msg) from err
 
     def inputs(self, readers: Sequence[Reader]) -> None:
-        """Take the folder and record the input files of every system.
+        """Take the folder and record what every system is read from.
 
         Raises
         ------
         ResumeError
-            If a run is to be resumed with other files.
+            If a run is to be resumed with other files, or other data in memory.
         StorageError
             If the folder cannot be written.
         """
-        now = {r.name: [fingerprint(Path(s)) for s in r.sources if Path(s).is_file()] for r in readers}
-        before = self.record.get("inputs") if self.resumed else None
-        if before is not None and _what(before) != _what(now):
-            msg = f"{self.path}: was made from other files than those given; pass the same files, or --overwrite"
-            raise ResumeError(msg)
+        now = taken_from(readers)
+        if self.resumed:
+            require_same(self.record, now, self.path)
         try:
             if self._replaces:
                 self._clear()
@@ -190,7 +189,7 @@ class OutFolder:
         self.note(
             versions=versions(),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            inputs=now,
+            **now,
             species={r.name: [list(row) for row in r.species_table()] for r in readers},
             notes={r.name: list(r.notes) for r in readers},
         )
@@ -254,15 +253,7 @@ class OutFolder:
 
     def sources(self) -> list[Reader]:
         """Open the input files again, for what needs coordinates; empty where they are gone, or are others now."""
-        from cgcnn_md.readers import open_systems
-
-        made_from = [file for files in self.record.get("inputs", {}).values() for file in files]
-        paths = [Path(file["path"]) for file in made_from]
-        if not paths or not all(path.is_file() for path in paths):
-            return []
-        if any(fingerprint(path)[SAME] != file[SAME] for path, file in zip(paths, made_from)):
-            return []
-        return open_systems(paths, None, self.config.read, level=self.config.model.level)
+        return open_again(self.record, self.config)
 
     @property
     def gone(self) -> str:
@@ -302,8 +293,3 @@ class OutFolder:
                     )
                     raise ResumeError(msg)
         self.resumed = True
-
-
-def _what(inputs: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
-    """Give what tells the files of every system apart, whatever they are called."""
-    return {system: [file[SAME] for file in files] for system, files in inputs.items()}

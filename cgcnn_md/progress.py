@@ -66,7 +66,7 @@ class Logged:
         """Show one line of text and write it to the log with its time."""
         self._inner.say(text)
         # a full disk is reported where results are written, not here
-        with contextlib.suppress(OSError), self._path.open("a") as log:
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import ase
+import ase.build
 import numpy as np
 
 from cgcnn_md.frame import Frame
@@ -90,3 +93,16 @@ def hops(transition: np.ndarray, n_frames: int, n_atoms: int, rng: np.random.Gen
         labels[frame] = state
         state = np.minimum((rng.random(n_atoms)[:, None] > reached[state]).sum(axis=1), len(transition) - 1)
     return labels
+
+
+TINY: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 2, "batch_atoms": 200, "width": 16, "layers": 2, "k": 12}
+
+
+def crystal(n_frames: int = 8, amplitude: float = 0.2, symbol: str = "NaCl") -> list[ase.Atoms]:
+    """Give frames of a rock salt of 32 atoms about its sites."""
+    rng = np.random.default_rng(0)
+    perfect = ase.build.bulk(symbol, "rocksalt", 5.64, cubic=True).repeat((2, 2, 1))
+    frames = [perfect.copy() for _ in range(n_frames)]
+    for frame in frames:
+        frame.positions += rng.normal(0.0, amplitude, frame.positions.shape)
+    return frames

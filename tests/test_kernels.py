@@ -7,7 +7,10 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numba
 import numpy as np
@@ -15,7 +18,10 @@ import pytest
 import torch
 
 import cgcnn_md
+from cgcnn_md.errors import CgcnnMdWarning
 from cgcnn_md.frame import Frame
+from cgcnn_md.kernels import operators
+from cgcnn_md.kernels.convolution import gated_sum
 from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.kernels.threads import side_by_side
 
@@ -129,3 +135,72 @@ def test_the_second_of_two_has_a_thread_of_its_own_with_the_settings_of_the_firs
             assert numba.get_num_threads() == 2
     finally:
         numba.set_num_threads(before)
+
+
+CUDA = torch.device("cuda:0")
+
+
+@pytest.fixture
+def form(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Give what tells the form of a sum on a GPU of some capability, with Triton or without."""
+
+    def plain() -> str:
+        return "reference"
+
+    def told(capability: tuple[int, int], *, triton: bool) -> str:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+        monkeypatch.setattr("torch.utils._triton.has_triton", lambda: triton)
+        return operators._compiled(plain, CUDA)()
+
+    def clear() -> None:
+        operators._compiled.cache_clear()
+        operators._is_compiler_missing.cache_clear()
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: lambda: "compiled")
+    clear()
+    yield told
+    clear()
+
+
+@pytest.mark.parametrize("capability", [(7, 0), (9, 0), (10, 3)])
+def test_sums_are_compiled_for_a_gpu_that_triton_serves(form: Callable[..., str], capability: tuple[int, int]) -> None:
+    assert form(capability, triton=True) == "compiled"
+
+
+@pytest.mark.parametrize(
+    ("capability", "triton", "why"),
+    [
+        ((6, 1), True, r"its compute capability is 6\.1, and Triton wants 7\.0 or more"),
+        ((8, 0), False, "Triton is not installed or does not work"),
+    ],
+)
+def test_sums_are_not_compiled_where_triton_cannot_serve_and_that_is_said_once(
+    form: Callable[..., str], capability: tuple[int, int], triton: bool, why: str
+) -> None:
+    with pytest.warns(CgcnnMdWarning, match=f"cuda:0: {why}, so sums over neighbours are not compiled"):
+        assert form(capability, triton=triton) == "reference"
+    assert operators._compiled(len, CUDA) is len  # in tests a second warning is an error
+
+
+def test_sums_are_not_compiled_where_torch_does_not_tell_of_triton(
+    form: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form((8, 0), triton=True)
+    operators._compiled.cache_clear()
+    operators._is_compiler_missing.cache_clear()
+    monkeypatch.setitem(sys.modules, "torch.utils._triton", None)
+    with pytest.warns(CgcnnMdWarning, match="cuda:0: this torch does not tell whether Triton is there"):
+        assert operators._compiled(len, CUDA) is len
+
+
+def test_a_tensor_on_a_gpu_is_summed_by_the_form_for_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+
+    def compiled(reference: Callable[..., Any], device: torch.device) -> Callable[..., str]:
+        asked.append(device)
+        return lambda *_: "summed"
+
+    monkeypatch.setattr(operators, "_compiled", compiled)
+    there: Any = SimpleNamespace(device=torch.device("cuda:1"), dtype=torch.float32)
+    assert gated_sum(there, *[there] * 5) == "summed"
+    assert asked == [torch.device("cuda:1")]

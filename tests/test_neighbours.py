@@ -80,6 +80,17 @@ def test_edges_carry_the_weight_that_the_formula_says(n: int) -> None:
     np.testing.assert_allclose(weight, np.where(masked, 0, edge_weight(found[1], found[2])), atol=1e-6)
 
 
+def test_more_than_k_atoms_at_one_point_have_finite_weights() -> None:
+    rng = np.random.default_rng(5)
+    positions = np.concatenate([np.zeros((40, 3)), rng.random((60, 3)) * 12])
+    frame = Frame(positions, np.eye(3) * 12, np.ones(3, bool), np.zeros(100, np.int16))
+    cells = CellList.of(frame, 12)
+    found = cells.search(12, cutoff=6.0)
+    assert (found[2] == 0).sum() == 40
+    _, _, weight = finish_edges(*found, np.arange(1, 101, dtype=np.int32))
+    np.testing.assert_allclose(weight, edge_weight(found[1], found[2]), atol=1e-6)
+
+
 @pytest.mark.parametrize("length", [2.0, 3.1])
 def test_one_atom_sees_its_own_images_like_matscipy(length: float) -> None:
     neighbours = pytest.importorskip("matscipy.neighbours")

@@ -16,27 +16,25 @@ import numba
 import numpy as np
 import pytest
 import torch
+from systems import TINY, crystal
 
 import cgcnn_md
 from cgcnn_md import outcome_figures, pipeline, revisit
 from cgcnn_md.analysis import project
 from cgcnn_md.analysis.cluster import find_clusters
 from cgcnn_md.config import make_config
-from cgcnn_md.errors import InputError, MissingFileError, ResumeError, SpeciesError, StorageError, UsageError
+from cgcnn_md.errors import (
+    BadFrameError,
+    InputError,
+    MissingFileError,
+    ResumeError,
+    SpeciesError,
+    StorageError,
+    UsageError,
+)
 from cgcnn_md.progress import Silent
 from cgcnn_md.results import COORDINATION, RDF, SURROUNDINGS
 from cgcnn_md.store import Store
-
-TINY: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 2, "batch_atoms": 200, "width": 16, "layers": 2, "k": 12}
-
-
-def crystal(n_frames: int = 8, amplitude: float = 0.2, symbol: str = "NaCl") -> list[ase.Atoms]:
-    rng = np.random.default_rng(0)
-    perfect = ase.build.bulk(symbol, "rocksalt", 5.64, cubic=True).repeat((2, 2, 1))
-    frames = [perfect.copy() for _ in range(n_frames)]
-    for frame in frames:
-        frame.positions += rng.normal(0.0, amplitude, frame.positions.shape)
-    return frames
 
 
 class Stopper(Silent):
@@ -636,3 +634,29 @@ def test_a_run_that_is_held_out_is_embedded_and_said(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
     with pytest.raises(InputError, match=r"run 2 \(run2\.dcd\): no pair of frames 3 apart"):
         cgcnn_md.embed(files, out=tmp_path / "short", validate_run="run2", lag=3, **TINY)
+
+
+def test_what_starts_said_survives_an_interruption(tmp_path: Path) -> None:
+    settings = {**TINY, "epochs": 4, "seeds": 3, "lag": 1}
+    frames = crystal(60)
+    whole = cgcnn_md.train(frames, out=tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        cgcnn_md.train(frames, out=tmp_path / "broken", progress=StopsInTraining(3 + 2 * 2), **settings)
+    resumed = cgcnn_md.train(frames, out=tmp_path / "broken", resume=True, **settings)
+    wanted, got = (cgcnn_md.load_model(path).provenance for path in (whole, resumed))
+    assert len(wanted["starts"]) == 3
+    assert set(wanted["agreement"]) == {"Cl", "Na"}
+    assert (got["starts"], got["agreement"]) == (wanted["starts"], wanted["agreement"])
+
+
+def test_a_frame_of_zeros_is_left_out(tmp_path: Path) -> None:
+    frames = crystal(12)
+    frames[3].positions[:] = 0.0
+    ase.io.write(tmp_path / "a.extxyz", frames)
+    with pytest.raises(
+        BadFrameError, match=r"frame 3 of .*a\.extxyz: all 32 atoms are at one point, \(0, 0, 0\) Å; rep"
+    ):
+        cgcnn_md.embed(tmp_path / "a.extxyz", out=tmp_path / "out", **TINY)
+    result = cgcnn_md.embed(tmp_path / "a.extxyz", out=tmp_path / "out", on_bad_frame="skip", **TINY)
+    values = result.embedding[:]
+    assert np.flatnonzero(np.isnan(values).any(axis=(1, 2))).tolist() == [3]

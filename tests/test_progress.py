@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from cgcnn_md.progress import Plain, Progress, Silent, Task
@@ -56,3 +61,20 @@ def test_task_counts_atoms_into_a_rate_and_keeps_the_newest_values() -> None:
     assert task.atoms / task.seconds == pytest.approx(5e5, rel=0.1)
     assert task.seconds_left == pytest.approx(8.0, rel=0.1)
     assert "8 s left" in task.summary(ended=False)
+
+
+LOG = """
+import locale, sys
+from pathlib import Path
+from cgcnn_md.progress import Logged, Silent
+Logged(Silent(), Path(sys.argv[1])).say("cutoff 5 \\u00c5")
+print(locale.getpreferredencoding(False))
+"""
+
+
+def test_the_log_holds_what_the_encoding_of_the_locale_does_not(tmp_path: Path) -> None:
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-W", "ignore", "-c", LOG, str(tmp_path / "log.txt")]
+    done = subprocess.run(command, env=plain, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "log.txt").read_text(encoding="utf-8").endswith(" cutoff 5 Å\n")

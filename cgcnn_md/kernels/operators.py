@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from cgcnn_md.errors import CgcnnMdWarning
+
+_OLDEST = (7, 0)  # compute capability that Triton compiles for
 
 
 def define(
@@ -61,7 +66,7 @@ def define(
         first = tensors[0]
         if first.device.type == "cpu" and first.dtype == torch.float32:
             return operator(*tensors)  # type: ignore[no-any-return]
-        return (_compiled(reference) if first.device.type == "cuda" else reference)(*tensors)
+        return (_compiled(reference, first.device) if first.device.type == "cuda" else reference)(*tensors)
 
     torch.library.register_autograd(name, gradients, setup_context=remember)
     return fastest
@@ -89,7 +94,31 @@ def scratch(*shape: int) -> Tensor:
 
 
 @cache
-def _compiled(reference: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Compile a reference, once, for shapes that change from batch to batch."""
+def _compiled(reference: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
+    """Compile a reference, once, for shapes that change from batch to batch; give it as it is where that cannot be."""
+    if _is_compiler_missing(device):
+        return reference
     form: Callable[..., Tensor] = torch.compile(reference, dynamic=True)
     return form
+
+
+@cache
+def _is_compiler_missing(device: torch.device) -> bool:
+    """Tell whether torch cannot compile for a CUDA device, and warn of that once."""
+    why = _obstacle(device)
+    if why:
+        told = f"{device}: {why}, so sums over neighbours are not compiled: slower, and more GPU memory is taken"
+        warnings.warn(told, CgcnnMdWarning, stacklevel=2)
+    return bool(why)
+
+
+def _obstacle(device: torch.device) -> str:
+    """Say what torch lacks to compile for a CUDA device; nothing where it can."""
+    major, minor = torch.cuda.get_device_capability(device)
+    if (major, minor) < _OLDEST:
+        return f"its compute capability is {major}.{minor}, and Triton wants {_OLDEST[0]}.{_OLDEST[1]} or more"
+    try:
+        from torch.utils._triton import has_triton  # the module is torch's own, and may go
+    except ImportError:
+        return "this torch does not tell whether Triton is there"
+    return "" if has_triton() else "Triton is not installed or does not work"

@@ -19,6 +19,7 @@ _BLOCK = 16  # cells that a thread takes at a time
 _A_LITTLE_MORE = 1.12  # of a squared distance
 _ROOM = 1024  # atoms that 27 cells hold before a buffer has to grow
 _RANKED = 128  # candidates; a power of two
+_NO_RADIUS = 1e-24  # a squared radius in Å² that is none: more than k atoms at one point
 _WORTH_THREADS = 500  # fewer centres are done before other threads have woken up
 
 _parallel = numba.njit(cache=CACHE, parallel=True, fastmath={"contract", "nsz"})
@@ -268,7 +269,7 @@ def edges(index: Any, distance: Any, radius: Any, number: Any, out: Any, length:
     """Finish edges: neighbours renumbered, distances, and weights ``(1 - (d / r)^6)^2``; all 0 where masked."""
     n, k = index.shape
     for row in numba.prange(n):
-        scale = 1.0 / (radius[row] * radius[row])
+        scale = 1.0 / max(radius[row] * radius[row], _NO_RADIUS)
         for e in range(k):
             if index[row, e] < 0:
                 out[row, e], length[row, e], weight[row, e] = 0, 0.0, 0.0

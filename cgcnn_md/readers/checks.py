@@ -36,9 +36,17 @@ def check_positions(positions: Floats, where: str, atoms: NDArray[Any]) -> None:
     Raises
     ------
     BadFrameError
-        If a coordinate is not finite or beyond a million Å.
+        If a coordinate is not finite or beyond a million Å, or all of several atoms are at one point, as in a frame of
+        zeros that a broken write leaves.
     """
-    if positions.size == 0 or np.abs(positions).max() < _FARTHEST:  # nan compares false
+    if positions.size == 0:
+        return
+    if np.abs(positions).max() < _FARTHEST:  # nan compares false
+        n = len(positions)
+        # the last atom alone tells nearly every frame from such a one
+        if n > 1 and (positions[-1] == positions[0]).all() and (positions == positions[0]).all():
+            at = ", ".join(f"{value:.6g}" for value in positions[0])
+            raise BadFrameError(f"{where}: all {n} atoms are at one point, ({at}) Å; {_REMEDY}")
         return
     row = int(np.flatnonzero(~(np.abs(positions) < _FARTHEST).all(axis=1))[0])
     at = ", ".join(f"{value:.6g}" for value in positions[row])

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cgcnn_md.nn import Encoder
@@ -35,12 +37,18 @@ class TrainingState:
         Lag in frames that training began with; a checkpoint of another lag is not gone on with.
     untrained
         Validation score before the first step.
+    fixed
+        What tells the atoms apart that scores and `others` are of; features of other atoms are not gone on with.
     records
         Epochs so far.
     best
         Encoder weights of the best validation score, those of the start where no epoch is better.
     stale
         Epochs since the best of them.
+    scores
+        Of the starts that were tried; empty where there was one.
+    others
+        Features of the other starts, of fixed atoms, each of shape (n_fixed, n_features).
     """
 
     encoder: Encoder
@@ -49,9 +57,12 @@ class TrainingState:
     schedule: torch.optim.lr_scheduler.LambdaLR
     lag: int
     untrained: float
+    fixed: str = ""
     records: list[EpochRecord] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     stale: int = 0
+    scores: list[float] = field(default_factory=list)
+    others: list[NDArray[np.float32]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._keep()
@@ -82,14 +93,15 @@ class TrainingState:
         parts: dict[str, dict[str, Tensor]] = {
             "encoder": self.encoder.state_dict(), "objective": self.objective.state_dict(), "best": self.best,
         }  # fmt: skip
+        parts["other"] = {str(number): torch.from_numpy(features) for number, features in enumerate(self.others)}
         for number, moments in self.optimiser.state_dict()["state"].items():
             parts[f"adam{number}"] = {name: torch.as_tensor(moments[name]) for name in _MOMENTS}
         tensors = {
             f"{part}/{k}": v.detach().cpu().contiguous() for part, held in parts.items() for k, v in held.items()
         }
         facts = {
-            "lag": self.lag, "untrained": self.untrained, "stale": self.stale,
-            "records": [asdict(r) for r in self.records],
+            "lag": self.lag, "untrained": self.untrained, "stale": self.stale, "fixed": self.fixed,
+            "records": [asdict(r) for r in self.records], "scores": self.scores,
             "schedule": {k: v for k, v in self.schedule.state_dict().items() if isinstance(v, int | float | list)},
         }  # fmt: skip
         save_tensors(path, tensors, {"state": json.dumps(facts)})
@@ -121,4 +133,7 @@ class TrainingState:
         self.schedule.load_state_dict(facts["schedule"])
         self.records = [EpochRecord(**r) for r in facts["records"]]
         self.untrained, self.stale = facts["untrained"], facts["stale"]
+        self.scores = facts.get("scores", [])  # a checkpoint of an earlier version holds none, and no others
+        others = parts.get("other", {}) if facts.get("fixed") == self.fixed else {}
+        self.others = [others[number].numpy() for number in sorted(others, key=int)]
         return True

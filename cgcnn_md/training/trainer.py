@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -83,6 +84,7 @@ class Trainer:
             self._epoch(state)
             self._keep(state)
         progress.finish()
+        self.scores, self._others = state.scores, state.others
         self.model.encoder.load_state_dict(state.best)
         return state.records
 
@@ -98,7 +100,7 @@ class Trainer:
         steps = settings.epochs * settings.steps_per_epoch
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / steps))
         untrained = score_batches(model, objective, self._fixed)
-        return TrainingState(model.encoder, objective, optimiser, schedule, model.lag, untrained)
+        return TrainingState(model.encoder, objective, optimiser, schedule, model.lag, untrained, _digest(self._fixed))
 
     def _aim(self, objective: Objective) -> float:
         """Let the projection start at the slowest coordinates that the encoder has as it is, each species' in turn.
@@ -129,6 +131,7 @@ class Trainer:
         """Try n starts for some epochs and go on with the one of the best held-out score."""
         encoder = self.model.encoder
         tried: list[tuple[TrainingState, dict[str, torch.Tensor]]] = []
+        features: list[NDArray[np.float32]] = []
         for start in range(n):
             if start > 0:
                 torch.manual_seed(self.settings.seed * n + start)
@@ -140,11 +143,11 @@ class Trainer:
             for _ in range(min(_TRIAL, self.settings.epochs)):
                 self._epoch(state)
             tried.append((state, {k: v.detach().clone() for k, v in encoder.state_dict().items()}))
-            self._others.append(self._held_out_features())
-        self.scores = scores = [state.best_epoch for state, _ in tried]
+            features.append(self._held_out_features())
+        scores = [state.best_epoch for state, _ in tried]
         best = int(np.argmax(scores))
-        self._others.pop(best)
         state, weights = tried[best]
+        state.scores, state.others = scores, features[:best] + features[best + 1 :]
         encoder.load_state_dict(weights)
         self._keep(state)
         each = ", ".join(f"{score:.3f}" for score in scores)
@@ -252,6 +255,14 @@ def score_batches(model: Model, objective: Objective, batches: Sequence[PairBatc
     score = float(objective(x, y, *_codes(batches, x.device)))
     objective.train()
     return score
+
+
+def _digest(batches: Sequence[PairBatch]) -> str:
+    """Hash what tells atoms from others, or from the same at another time: how far their neighbours are."""
+    digest = hashlib.sha256()
+    for batch in batches:
+        digest.update(batch.first.distance.tobytes())
+    return digest.hexdigest()
 
 
 def _codes(batches: Sequence[PairBatch], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
