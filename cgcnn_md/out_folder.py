@@ -126,7 +126,7 @@ class OutFolder:
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, trace: object) -> None:
         how = "finished" if kind is None else f"stopped: {kind.__name__}"
-        if "inputs" not in self.record:
+        if "inputs" not in self.record or (kind is not None and issubclass(kind, ResumeError)):
             return  # refused before anything was written
         refused = kind is not None and issubclass(kind, CgcnnMdError) and not issubclass(kind, StorageError)
         if refused and not (self.resumed or self.model.exists() or self.zarr.exists()):

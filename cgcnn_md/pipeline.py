@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgcnn_md.config import ATOM, Config, ReadConfig, in_time, make_config, reword
-from cgcnn_md.errors import CgcnnMdError
+from cgcnn_md.errors import CgcnnMdError, ResumeError
 from cgcnn_md.out_folder import OutFolder
 from cgcnn_md.outcome import analyse
 from cgcnn_md.progress import Progress, Silent
@@ -113,6 +113,9 @@ def encode(
     loaded = load_model(model)
     config = replace(config, model=loaded.config)
     with OutFolder.open(out, "encode", config, resume=resume, overwrite=overwrite) as folder:
+        if folder.resumed and folder.model.is_file() and not loaded.has_weights_of(load_model(folder.model)):
+            msg = f"{folder.path}: was encoded by another model than {model}; pass that one, or --overwrite"
+            raise ResumeError(msg)
         tell = folder.listen(progress or Silent())
         readers = _open(source, topology, config, folder, tell, partial(check_model, loaded))
         try:

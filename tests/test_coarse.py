@@ -74,6 +74,7 @@ def test_atoms_in_no_group_stay_and_bonds_between_particles_are_kept() -> None:
         assert coarse.species == ("Br", "C4O4")
         (frame,), (fine,) = coarse.frames([0]), reader.frames([0])
         np.testing.assert_array_equal(frame.positions[N:], fine.positions[LENGTH :: LENGTH + 1])
+        np.testing.assert_allclose(coarse.masses, np.repeat([LENGTH // 2 * 28.0, 79.9], N))
         held = coarse.molecules
         assert held.bonds.tolist() == [[i, N + i] for i in range(N)]
         assert held.index.tolist() == [*range(N), *range(N)]

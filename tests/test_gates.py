@@ -163,6 +163,19 @@ def test_averages_by_cluster(edges: Edges) -> None:
     assert table.loc[(-1, "Cl", "Na"), "effective_coordination"] == pytest.approx(2.0)
 
 
+def test_the_number_of_one_atom_has_no_spread(
+    edges: Edges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    told: list[str] = []
+    monkeypatch.setattr(outcome, "draw", lambda folder: None)
+    monkeypatch.setattr(Silent, "say", lambda self, text: told.append(text))
+    outcome.write_gates(OutFolder(tmp_path, Config(), {}), edges, Silent())
+    assert told == [
+        "Cl between clusters: effective coordination 2.0",
+        "Na cluster 1: effective coordination 2.0 ± 0.0",
+    ]
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gates")

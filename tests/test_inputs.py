@@ -125,3 +125,16 @@ def test_a_record_without_roles_is_opened_as_before(tmp_path: Path) -> None:
     (again,) = folder.sources()
     with again:
         assert len(again) == 3
+
+
+def test_what_one_model_encoded_is_not_gone_on_with_by_another(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        cgcnn_md.train(crystal(), out=tmp_path / f"model{seed}", seed=seed, **TINY)
+    out = tmp_path / "out"
+    cgcnn_md.encode(tmp_path / "model0", crystal(), out=out)
+    before, record = (out / "model.safetensors").read_bytes(), (out / "run.json").read_bytes()
+    with pytest.raises(ResumeError, match=r"out: was encoded by another model than .*model1; pass that one, or"):
+        cgcnn_md.encode(tmp_path / "model1", crystal(), out=out, resume=True)
+    assert (out / "model.safetensors").read_bytes() == before
+    assert (out / "run.json").read_bytes() == record  # still finished
+    cgcnn_md.encode(tmp_path / "model0", crystal(), out=out, resume=True)

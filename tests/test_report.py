@@ -90,6 +90,8 @@ def test_the_page_holds_everything_and_needs_nothing(tmp_path: Path, picture: Pa
     ):
         assert wanted in page.cells
     assert "at least 80 ps" in page.cells
+    (note,) = (cell for cell in page.cells if "a dash" in cell)
+    assert note.endswith("a dash where there is no clear first shell, or most of it is not in direct contact.")
     assert '"k": 20' in " ".join(page.cells)
 
 

@@ -172,6 +172,15 @@ def test_systems_meet_by_species_name() -> None:
     assert result.coordination().coordination_Cl[1:].tolist() == pytest.approx([6, 6])
 
 
+def test_without_a_box_a_system_without_a_kind_has_none_of_it() -> None:
+    systems = [labelled(Atoms(both, [[0, 0, 0], [2.4, 0, 0]]), np.asarray([0, -1])) for both in ("NaCl", "NaAr")]
+    result = rdf_by_cluster(systems, n_clusters=1)
+    assert result.neighbours == ("Ar", "Cl", "Na")
+    assert result.per_centre[0].sum(axis=1).tolist() == [0.5, 0.5, 0.0]
+    held = result.values[0] * 4 / 3 * np.pi * np.diff(result.edges**3)
+    np.testing.assert_allclose(held.sum(axis=1), [0.5, 0.5, 0.0])
+
+
 def test_a_changing_box_leaves_no_half_filled_bins() -> None:
     rng = np.random.default_rng(0)
     frames = [labelled(gas(800, np.eye(3) * side, rng)) for side in (14.0, 19.0)]

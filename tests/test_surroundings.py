@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -283,6 +284,18 @@ def test_every_atom_counts_alike_whatever_the_size_of_its_frame(
     table = found.histograms()
     shares = table[table["neighbour"] == "B"]
     assert (shares["n"] * shares["share"]).sum() == pytest.approx(wanted)
+    means = found.means()
+    (row,) = means[(means["role"] == "neighbour") & (means["name"] == "B")].to_dict("records")
+    assert row["low"] - 1e-9 <= wanted <= row["high"] + 1e-9
+    assert row["spread"] == pytest.approx(np.sqrt((shares["n"] ** 2 * shares["share"]).sum() - wanted**2))
+
+
+def test_a_cluster_that_no_system_shows_a_kind_has_none_of_it() -> None:
+    bare = [replace(frame, labels=frame.labels + (frame.labels == 0)) for frame in decorated(4, 0)]
+    systems = [decorated(4, 6), bare]
+    rdf = rdf_by_cluster([frame for frames in systems for frame in frames])
+    assert rdf.coordination()["coordination_B"].tolist() == pytest.approx([6, 0])
+    assert mean_of(look_around(systems, rdf))[1, "neighbour", "B"] == 0
 
 
 def test_the_interval_is_that_of_the_atoms_where_these_differ_for_good() -> None:

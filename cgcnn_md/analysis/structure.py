@@ -290,7 +290,7 @@ def _result(
         for (cluster, _, name), s in sums.items():
             place = cluster, neighbours.index(name)
             per_centre[place] = s.pairs / watched[cluster]
-            values[place] = s.pairs / volumes / (s.density if kind == "g" else s.centres)
+            values[place] = s.pairs / volumes / (s.density if kind == "g" else watched[cluster])
         for pair in sorted({(centre, name) for _, centre, name in sums}):
             parts = [s for (_, centre, name), s in sums.items() if (centre, name) == pair]
             below = np.sum([s.density if kind == "g" else s.centres for s in parts], axis=0)

@@ -195,6 +195,11 @@ class Model:
                 out[mine, : mapping.weights.shape[1]] = mapping(features[mine], classes[mine])
         return out
 
+    def has_weights_of(self, other: Model) -> bool:
+        """Tell whether another model's encoder has the same weights."""
+        mine, theirs = self.encoder.state_dict(), other.encoder.state_dict()
+        return mine.keys() == theirs.keys() and all(torch.equal(mine[k].cpu(), theirs[k].cpu()) for k in mine)
+
     def save(self, path: Path) -> None:
         """Write one safetensors file: weights, and the rest as JSON in its header.
 

@@ -269,11 +269,22 @@ def test_gro_of_several_frames(folder):
         assert_allclose(reader[3].cell, CELL, atol=1e-4)
 
 
+def test_masses_are_those_of_the_file_else_of_the_elements(tmp_path, reader):
+    assert_allclose(reader.masses, np.where(reader.species_codes == reader.species.index("O"), 15.999, 1.008))
+    top, trajectory = tmp_path / "beads.data", tmp_path / "a.dump"
+    top.write_text(DATA.format(first=72.0, second=54.0, atoms="Atoms # atomic\n\n1 1 1. 2. 3.\n2 2 4 5 6"))
+    trajectory.write_text(dump())
+    with open_trajectory([trajectory, top]) as beads:
+        assert beads.species == ("type1", "type2")
+        assert beads.masses.tolist() == [72.0, 54.0]
+
+
 def test_beads(folder):
     path = write_gro(folder / "beads.gro", names=("NC3", "PO4", "GL1", "C1A"))
     with open_trajectory(path) as reader:
         assert reader.species == ("C1A", "GL1", "NC3", "PO4")
         assert any("bead name is the species" in note for note in reader.notes)
+        assert (reader.masses == 1).all()  # the file holds none
 
 
 def test_unknown_atoms_are_refused_with_the_remedy(folder):
