@@ -23,6 +23,7 @@ from cgcnn_md.graph import KnnGraph, batch_graphs, with_copies
 from cgcnn_md.kinetic_map import KineticMap
 from cgcnn_md.nn import Model, edge_importance, moves
 from cgcnn_md.out_folder import OutFolder
+from cgcnn_md.progress import Silent
 from cgcnn_md.readers import open_trajectory
 
 WIDTH = 16
@@ -163,9 +164,7 @@ def test_averages_by_cluster(edges: Edges) -> None:
     assert table.loc[(-1, "Cl", "Na"), "effective_coordination"] == pytest.approx(2.0)
 
 
-def test_the_number_of_one_atom_has_no_spread(
-    edges: Edges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+def test_the_number_of_one_atom_has_no_spread(edges: Edges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(outcome, "draw", lambda folder: None)
     monkeypatch.setattr(Silent, "say", lambda self, text: told.append(text))

@@ -286,8 +286,15 @@ def test_every_atom_counts_alike_whatever_the_size_of_its_frame(
     assert (shares["n"] * shares["share"]).sum() == pytest.approx(wanted)
     means = found.means()
     (row,) = means[(means["role"] == "neighbour") & (means["name"] == "B")].to_dict("records")
-    assert row["low"] - 1e-9 <= wanted <= row["high"] + 1e-9
     assert row["spread"] == pytest.approx(np.sqrt((shares["n"] ** 2 * shares["share"]).sum() - wanted**2))
+
+
+def test_the_interval_too_is_of_atoms_whatever_the_size_of_their_frame() -> None:
+    """All atoms of a box have one number, and how many each box holds is known: next to nothing is uncertain."""
+    means = around(decorated(10, 6), decorated(4, 3)).means()
+    (row,) = means[(means["role"] == "neighbour") & (means["name"] == "B")].to_dict("records")
+    wanted = (1000 * 6 + 64 * 3) / 1064
+    assert wanted - 0.05 < row["low"] < wanted < row["high"] < wanted + 0.05
 
 
 def test_a_cluster_that_no_system_shows_a_kind_has_none_of_it() -> None:
