@@ -22,7 +22,9 @@ _TAIL = "ends in an incomplete frame, which is left out"
 _STRAIGHT = "the trajectory holds no angles of the box: it is taken as rectangular; of any other, give the NetCDF"
 
 
-def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MDAnalysisSource:
+def open_file(
+    path: str, fmt: str, n_atoms: int, units: str | None = None, angle: float | None = None
+) -> MDAnalysisSource:
     """Open a trajectory or structure file without a topology.
 
     Parameters
@@ -33,6 +35,8 @@ def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MD
         Atoms of the topology, which some formats do not repeat.
     units
         LAMMPS' name of the units that it was written in, if that is known.
+    angle
+        All three angles of the box in degrees, for a trajectory that holds none, if the topology tells them.
     """
     if fmt == "GRO":
         return GroSource(path)
@@ -45,7 +49,7 @@ def open_file(path: str, fmt: str, n_atoms: int, units: str | None = None) -> MD
         fmt = "LAMMPS"
         options["timeunit"] = lammps.TIMES.get(units or "", "fs")
     reader = get_reader_for(path, format=fmt)(path, n_atoms=n_atoms, **options)
-    source = MDAnalysisSource(reader)
+    source = MDAnalysisSource(reader, angle)
     if fmt == "PDB" and source.n_frames > 1:
         source.box = box_before_models(path)
     if fmt == "LAMMPS" and units is None:
@@ -106,11 +110,13 @@ class MDAnalysisSource:
     ----------
     reader
         Trajectory, e.g. ``universe.trajectory``.
+    angle
+        All three angles of the box in degrees, of a trajectory that holds none.
     """
 
     labels: list[str] | None = None
 
-    def __init__(self, reader: Any) -> None:
+    def __init__(self, reader: Any, angle: float | None = None) -> None:
         self.reader = reader
         self.n_frames = int(reader.n_frames)
         self.n_atoms = int(reader.n_atoms)
@@ -118,7 +124,10 @@ class MDAnalysisSource:
         self.box: NDArray[np.float64] | None = None  # of frames that have none
         self.notes: list[str] = []
         self._format = str(reader.format[0] if isinstance(reader.format, list | tuple) else reader.format).upper()
-        if self._format == "TRJ" and reader.ts.dimensions is not None:
+        self._members = _members(reader)
+        straight = self._format == "TRJ" and reader.ts.dimensions is not None
+        self._angle = angle if straight else None
+        if (straight and angle is None) or any(_STRAIGHT in member.notes for member in self._members):
             self.notes.append(_STRAIGHT)
         self._first_box = _first_box(reader) if self._format == "PDB" else None
         # given by the user of a Universe
@@ -126,12 +135,8 @@ class MDAnalysisSource:
         self.has_time: bool = self._fixed_dt or ("time" in reader.ts.data and self._format not in ("LAMMPSDUMP", "GSD"))
         if self._format in ("DCD", "LAMMPS", "CHAIN") and self.has_time and not self._fixed_dt:
             # A header without time step; a chain's dt is its first member's.
-            self.has_time = bool(np.isfinite(reader.dt) and reader.dt > 0) and self._chain_has_time()
-
-    def _chain_has_time(self) -> bool:
-        """Tell whether every member of a chain of files has a time."""
-        members = getattr(self.reader, "readers", ())
-        return all(MDAnalysisSource(member).has_time for member in members)
+            own = bool(np.isfinite(reader.dt) and reader.dt > 0)
+            self.has_time = own and all(member.has_time for member in self._members)
 
     def read(self, number: int) -> RawFrame:
         """Decode one frame.
@@ -141,16 +146,30 @@ class MDAnalysisSource:
         number
             Frame number in the file, from 0.
         """
-        if self._format == "PDB":  # a model without a box is left with that of whichever was read before
-            self.reader.ts.dimensions = self._first_box
+        file, place = self._file_of(number)
+        if file._format == "PDB":  # a model without a box is left with that of whichever was read before
+            file.reader.ts.dimensions = file._first_box
         step = self.reader[number]
         if not getattr(step, "has_positions", True):
             raise InputError("it holds no coordinates")
-        if self._format == "GSD":
-            cell, pbc = _hoomd_box(self.reader._file[number].configuration)
-        else:
-            cell, pbc = cell_of_dimensions(self.box if step.dimensions is None else step.dimensions)
+        cell, pbc = file._box_of(step, place)
         return RawFrame(np.array(step.positions), cell, pbc & self.boundary, self._time(step))
+
+    def _file_of(self, number: int) -> tuple[MDAnalysisSource, int]:
+        """Give what holds a frame, this itself or a member of the chain, and the frame's number there."""
+        if not self._members:
+            return self, number
+        member, place = self.reader._get_local_frame(number)
+        return self._members[member], int(place)
+
+    def _box_of(self, step: Any, number: int) -> tuple[Floats, NDArray[np.bool_]]:
+        """Give the cell of a frame that was read, and where it is periodic."""
+        if self._format == "GSD":
+            return _hoomd_box(self.reader._file[number].configuration)
+        box = self.box if step.dimensions is None else step.dimensions
+        if box is not None and self._angle is not None:
+            box = np.array([*box[:3], *[self._angle] * 3])
+        return cell_of_dimensions(box)
 
     def _time(self, step: Any) -> float:
         """Give the time in ps, without the noise of single precision."""
@@ -159,9 +178,19 @@ class MDAnalysisSource:
         return float(str(np.float32(step.time))) if self._format in _SINGLE_PRECISION_TIME else float(step.time)
 
 
+def _members(reader: Any) -> list[MDAnalysisSource]:
+    """Give the files of a chain, none where it is none; the chain stands where it stood."""
+    if not (files := getattr(reader, "readers", ())):
+        return []
+    stood = int(reader.frame)
+    members = [MDAnalysisSource(file) for file in files]
+    reader[stood]
+    return members
+
+
 def _first_box(reader: Any) -> Any:
     """Give lengths and angles of the first frame, None where it has none; the reader stands where it stood."""
-    stood = int(reader.frame)
+    stood = min(int(reader.frame), int(reader.n_frames) - 1)  # a chain gives its file the chain's own number
     box = reader[0].dimensions
     box = None if box is None else np.array(box)
     reader[stood]

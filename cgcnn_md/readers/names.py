@@ -32,7 +32,7 @@ _ION_NAMES = {
 # Two letters that in an organic residue name an atom by its place: alpha carbon, gamma hydrogen, ...
 _PLACES = _words("CA CD CE CF CM CO CS HE HF HG HO HS NA NB ND NE NP NO OS PA PB SG SD")
 # metals whose first letter is another element's; in a ligand these two letters may be either
-_METALS = frozenset(("PT", "PD", "CU", "NI", "IR", "SN"))
+_METALS = _words("PT PD PR CU CR NI IR IN SN SR SC SB SM BA BE BI")
 _ALWAYS_TWO = frozenset(("CL", "BR", "SI", "FE"))  # ligands hold these; C+L, B+R, S+I, F+E are no places
 _BEADS = ({"NC3", "PO4"}, {"GL1", "GL2"}, {"BB", "SC1"})  # Martini lipids and proteins
 

@@ -131,11 +131,11 @@ def _from_files(system: grouping.SystemFiles, name: str, config: ReadConfig, lev
     files = trajectories + [system.topology] * (described_by_ase and system.topology not in trajectories)
     worker = FrameWorker(files)  # its imports run while the topology is parsed here
     try:
-        n_atoms, units = 0, None
+        n_atoms, units, angle = 0, None, None
         if not described_by_ase:
             atoms = topology.of_file(system.topology)
-            n_atoms, units = atoms.n_atoms, atoms.units
-        worker.open(n_atoms, units)
+            n_atoms, units, angle = atoms.n_atoms, atoms.units, atoms.angle
+        worker.open(n_atoms, units, angle)
         if described_by_ase:
             labels = worker.meta[files.index(system.topology)]["labels"]
             atoms = topology.of_labels(labels, system.topology.path)
@@ -178,7 +178,8 @@ def _in_memory(source: Any, top: Path | None, config: ReadConfig, level: str) ->
         decoder = MemoryDecoder(frames, lengths, [name] * len(lengths), back)
         atoms, times = topology.of_universe(universe), [bool(frames.has_time)] * len(lengths)
         try:
-            return _assemble(name, (), decoder, atoms, lengths, times, config, level, selection.standing(source), group)
+            notes = [*selection.standing(source), *frames.notes]
+            return _assemble(name, (), decoder, atoms, lengths, times, config, level, notes, group)
         except BaseException:
             decoder.close()
             raise

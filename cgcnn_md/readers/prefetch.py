@@ -48,7 +48,7 @@ class FrameWorker:
         self._lock = threading.RLock()
         self._child: Child | None = Child()
 
-    def open(self, n_atoms: int, units: str | None = None) -> None:
+    def open(self, n_atoms: int, units: str | None = None, angle: float | None = None) -> None:
         """Open the files in the child and learn their sizes.
 
         Parameters
@@ -57,6 +57,8 @@ class FrameWorker:
             Atoms of the topology; 0 if the files say themselves.
         units
             LAMMPS' name of the units of the topology, where it has one.
+        angle
+            Angles of the box in degrees, where the topology holds them for the trajectory.
 
         Raises
         ------
@@ -66,7 +68,7 @@ class FrameWorker:
             If its first frame kills the decoder.
         """
         with self._lock:
-            self._topology = {"n_atoms": n_atoms, "units": units}
+            self._topology = {"n_atoms": n_atoms, "units": units, "angle": angle}
             self._open_all()
 
     def _open_all(self) -> Child:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.errors import CgcnnMdError, InputError, MissingExtraError
-from cgcnn_md.readers import lammps
+from cgcnn_md.readers import amber, lammps
 from cgcnn_md.readers.roles import InputFile
 from cgcnn_md.readers.third_party import third_party
 
@@ -32,6 +32,8 @@ class Topology:
         Atoms of each bond that the file holds, shape (n_bonds, 2), or None.
     units
         LAMMPS' name of the units that the file says it is in, or None.
+    angle
+        All three angles of the box in degrees, where the file says that it is a truncated octahedron, or None.
     own
         Whether the Universe is ours to extend, not the user's.
     notes
@@ -47,6 +49,7 @@ class Topology:
     resnames: NDArray[Any] | None = None
     bonds: NDArray[np.int64] | None = None
     units: str | None = None
+    angle: float | None = None
     own: bool = True
     notes: list[str] = field(default_factory=list)
 
@@ -101,6 +104,8 @@ def of_file(file: InputFile) -> Topology:
         if topology.units is not None and topology.units not in lammps.TIMES:
             said = "their unit of length is called Å in all that follows, and times are not known: --dt"
             notes.append(f"LAMMPS units {topology.units}: {said}")
+    if file.format in amber.FORMATS:
+        topology.angle = amber.octahedral_angle(file.path)
     if columns is not None:
         if "mass" not in columns:
             topology.masses = None  # MDAnalysis fills in 1.0

@@ -24,7 +24,7 @@ def open_source(spec: dict[str, Any]) -> Source:
     Parameters
     ----------
     spec
-        ``path``, ``backend``, ``format``, and ``n_atoms`` and ``units`` of the topology.
+        ``path``, ``backend``, ``format``, and ``n_atoms``, ``units`` and ``angle`` of the topology.
     """
     if spec["backend"] == "ase":
         from cgcnn_md.readers import ase
@@ -32,7 +32,7 @@ def open_source(spec: dict[str, Any]) -> Source:
         return ase.open_file(spec["path"], spec["format"])
     from cgcnn_md.readers import mdanalysis
 
-    return mdanalysis.open_file(spec["path"], spec["format"], spec["n_atoms"], spec["units"])
+    return mdanalysis.open_file(spec["path"], spec["format"], spec["n_atoms"], spec["units"], spec["angle"])
 
 
 class Server:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import shutil
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cgcnn_md.errors import MissingExtraError
 from cgcnn_md.readers import open_trajectory
+from cgcnn_md.readers.amber import octahedral_angle
 from cgcnn_md.readers.roles import classify
 from cgcnn_md.readers.source import cell_of_dimensions
 from cgcnn_md.readers.species import assign
@@ -99,36 +102,114 @@ def test_gsd() -> None:
         assert reader.species_table()[0].source == "atom type"
 
 
-@pytest.mark.parametrize(("tilts", "flat"), [((0.4, 0.2, -0.3), False), ((1.2, 0.0, 0.0), False), ((0.0,) * 3, True)])
-def test_a_box_of_hoomd_has_its_tilts(tmp_path: Path, tilts: tuple[float, float, float], flat: bool) -> None:
+def universe_at(number: int, topology: str, files: str | list[str]) -> Any:
+    """Make a Universe that stands at a frame, of whose boxes, times and elements MDAnalysis has much to say."""
+    import MDAnalysis
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        universe = MDAnalysis.Universe(topology, files, to_guess=())
+        universe.trajectory[number]
+    return universe
+
+
+def write_gsd(path: Path, box: list[float], *, flat: bool = False) -> str:
+    """Write two frames of four particles in a box given by three lengths and three tilts."""
     hoomd = pytest.importorskip("gsd.hoomd")
-    (x, y, z), (xy, xz, yz) = (10.0, 11.0, 1.0 if flat else 12.0), tilts
     frame = hoomd.Frame()
     frame.particles.N, frame.particles.types, frame.particles.typeid = 4, ["A"], [0] * 4
     frame.particles.position = np.random.default_rng(0).random((4, 3)) - 0.5
-    frame.configuration.box = [x, y, z, *tilts]
-    frame.configuration.dimensions = 2 if flat else 3
-    with hoomd.open(str(tmp_path / "box.gsd"), "w") as file:
-        file.append(frame)
-    with open_trajectory(tmp_path / "box.gsd") as reader:
+    frame.configuration.box, frame.configuration.dimensions = box, 2 if flat else 3
+    with hoomd.open(str(path), "w") as file:
+        file.extend([frame, frame])
+    return str(path)
+
+
+@pytest.mark.parametrize(("tilts", "flat"), [((0.4, 0.2, -0.3), False), ((1.2, 0.0, 0.0), False), ((0.0,) * 3, True)])
+def test_a_box_of_hoomd_has_its_tilts(tmp_path: Path, tilts: tuple[float, float, float], flat: bool) -> None:
+    (x, y, z), (xy, xz, yz) = (10.0, 11.0, 1.0 if flat else 12.0), tilts
+    with open_trajectory(write_gsd(tmp_path / "box.gsd", [x, y, z, *tilts], flat=flat)) as reader:
         read = reader[0]
     np.testing.assert_allclose(read.cell, [[x, 0, 0], [xy * y, y, 0], [xz * z, yz * z, z]], atol=1e-5)
     assert read.pbc.tolist() == [True, True, not flat]
 
 
-def test_a_model_without_a_box_has_that_of_the_first(tmp_path: Path) -> None:
-    boxes = [20.0, None, 25.0, None]
+def test_a_chain_of_hoomd_has_the_tilts_of_each_file(tmp_path: Path) -> None:
+    paths = [write_gsd(tmp_path / f"{xy}.gsd", [10, 11, 12, xy, 0, 0]) for xy in (0.4, 1.2)]
+    universe = universe_at(3, paths[0], paths)
+    with open_trajectory(universe) as reader:
+        across = [float(reader[number].cell[1, 0]) for number in (3, 0, 2, 1)]
+    np.testing.assert_allclose(across, [13.2, 4.4, 13.2, 4.4], rtol=1e-6)
+    assert universe.trajectory.frame == 3
+
+
+def write_models(path: Path, boxes: list[float | None]) -> str:
+    """Write models of two atoms as PDB, each with the edge of its cubic box or without a box."""
     lines = []
     for number, size in enumerate(boxes, start=1):
         lines += [f"MODEL     {number:4d}"]
         lines += [f"CRYST1{size:9.3f}{size:9.3f}{size:9.3f}  90.00  90.00  90.00 P 1           1"] if size else []
         lines += [f"ATOM  {i:5d}  AR  AR      1    {i:8.3f}{0:8.3f}{0:8.3f}  1.00  0.00          AR" for i in (1, 5)]
         lines += ["ENDMDL"]
-    (tmp_path / "some.pdb").write_text("\n".join([*lines, "END", ""]))
+    path.write_text("\n".join([*lines, "END", ""]))
+    return str(path)
+
+
+def test_a_model_without_a_box_has_that_of_the_first(tmp_path: Path) -> None:
+    path = write_models(tmp_path / "some.pdb", [20.0, None, 25.0, None])
     for order in (range(4), (0, 3, 1, 2), (2, 1, 3, 0)):
-        with open_trajectory(tmp_path / "some.pdb") as reader:
+        with open_trajectory(path) as reader:
             read = {i: float(reader[i].cell[0, 0]) for i in order}
         assert read == {0: 20.0, 1: 20.0, 2: 25.0, 3: 20.0}
+
+
+def test_a_model_without_a_box_has_that_of_the_first_in_its_own_file(tmp_path: Path) -> None:
+    paths = [write_models(tmp_path / f"{size}.pdb", [size, None, 25.0, None]) for size in (20.0, 30.0)]
+    universe = universe_at(7, paths[0], paths)
+    with open_trajectory(universe) as reader:
+        sizes = {i: float(reader[i].cell[0, 0]) for i in (2, 6, 7, 3, 1, 5, 0, 4)}
+    assert [sizes[i] for i in range(8)] == [20.0, 20.0, 25.0, 20.0, 30.0, 30.0, 25.0, 30.0]
+    assert universe.trajectory.frame == 7
+
+
+def test_a_truncated_octahedron_has_the_angles_of_its_topology(tmp_path: Path) -> None:
+    with open_trajectory(data.NCDFtruncoct, data.PRM7) as reader:
+        whole = reader[0]
+    from MDAnalysis.coordinates.TRJ import NCDFReader
+
+    step = NCDFReader(data.NCDFtruncoct)[0]
+    numbers = [f"{number:8.3f}" for number in step.positions.ravel()]
+    rows = ["".join(numbers[i : i + 10]) for i in range(0, len(numbers), 10)]
+    box = "".join(f"{length:8.3f}" for length in step.dimensions[:3])
+    (tmp_path / "tz2.mdcrd").write_text("\n".join(["title", *rows, box, ""]))
+    with open_trajectory(tmp_path / "tz2.mdcrd", data.PRM7) as reader:
+        np.testing.assert_allclose(reader[0].cell, whole.cell, atol=2e-3)
+        assert not any("holds no angles" in note for note in reader.notes)
+
+
+@pytest.mark.parametrize(
+    ("box", "angle"),
+    [
+        ("  1.09471219E+02  4.48903851E+01", 109.4712206),
+        ("  1.09471000E+02  4.48903851E+01", 109.4712206),
+        ("  9.00000000E+01  4.48903851E+01", None),
+        ("  6.00000000E+01  4.48903851E+01", None),  # a rhombic dodecahedron has 90 degrees too
+        ("", None),
+        ("              ?", None),
+    ],
+)
+def test_one_angle_tells_the_others_only_of_an_octahedron(tmp_path: Path, box: str, angle: float | None) -> None:
+    path = tmp_path / "top.prmtop"
+    path.write_text(f"%FLAG MASS\n%FORMAT(5E16.8)\n  1.09471219E+02\n%FLAG BOX_DIMENSIONS\n%FORMAT(5E16.8)\n{box}\n")
+    assert octahedral_angle(str(path)) == pytest.approx(angle)
+    path.write_text("%FLAG MASS\n%FORMAT(5E16.8)\n  1.09471219E+02\n")
+    assert octahedral_angle(str(path)) is None
+
+
+def test_a_universe_of_a_format_without_angles_says_so() -> None:
+    for files in (data.TRJpbc_bz2, [data.TRJpbc_bz2] * 2):
+        with open_trajectory(universe_at(0, data.PRMpbc, files)) as reader:
+            assert any("holds no angles of the box" in note for note in reader.notes)
 
 
 def test_a_format_without_angles_says_so() -> None:
