@@ -16,11 +16,12 @@ import numba
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 import cgcnn_md
 from cgcnn_md.errors import CgcnnMdWarning
 from cgcnn_md.frame import Frame
-from cgcnn_md.kernels import operators
+from cgcnn_md.kernels import operators, valley
 from cgcnn_md.kernels.convolution import gated_sum
 from cgcnn_md.kernels.neighbours import CellList
 from cgcnn_md.kernels.threads import side_by_side
@@ -61,6 +62,7 @@ def test_loops_run_whether_or_not_they_can_be_kept(tmp_path: Path, refused: bool
 POOL = """
 import numba
 import torch
+from scipy.stats import norm
 from cgcnn_md.kernels.threads import one_torch_thread
 
 torch.set_num_threads(2)
@@ -79,6 +81,7 @@ def test_the_pool_of_the_loops_leaves_torch_its_one_thread() -> None:
 BOTH = """
 import numba
 import torch
+from scipy.stats import norm
 from cgcnn_md.kernels.convolution import gated_sum
 from cgcnn_md.kernels.threads import side_by_side
 
@@ -204,3 +207,15 @@ def test_a_tensor_on_a_gpu_is_summed_by_the_form_for_its_device(monkeypatch: pyt
     there: Any = SimpleNamespace(device=torch.device("cuda:1"), dtype=torch.float32)
     assert gated_sum(there, *[there] * 5) == "summed"
     assert asked == [torch.device("cuda:1")]
+
+
+def test_density_on_a_line_is_the_smoothed_histogram() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=500), rng.normal(3.0, 0.5, size=200)
+    counts, edges = np.histogram(np.concatenate([a, b]), 200, (-1.03, 4.07))
+    centres = (edges[1:] + edges[:-1]) / 2
+    spread = norm.pdf(centres[:, None], centres, 0.2)
+    expected = (spread / spread.sum(axis=0)) @ counts  # each point keeps its weight between the ends
+    found = valley.density(a, b, -1.03, 4.07, 0.2)
+    np.testing.assert_allclose(found / found.sum(), expected / expected.sum(), rtol=1e-9)
+    assert found.sum() == pytest.approx(counts.sum())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn_md.frame import Floats
+from cgcnn_md.kernels.valley import lowest_between
 
 PASS = 0.22
 """Density left in a valley over a barrier of 1.5 kT, exp(-1.5), above which it parts no two clusters."""
@@ -15,12 +16,6 @@ CLEAR = 0.18
 """The same among three and more, over 1.7 kT: of the many valleys there some are deep by chance, as training varies."""
 NEAR = 0.3
 """Density left in a valley that parts no clusters but nearly does: another start of training may well find them."""
-EMPTY = 0.05
-"""Density left in a valley, up to which it holds nothing that tells how near two groups are."""
-
-_GRID = 200
-_BANDWIDTH = 0.3  # of the narrower group's standard deviation
-_FLAT = 2.0  # the floor of a valley: density up to so many times its least, or up to `EMPTY` of the lower peak
 
 
 def most_left(n_clusters: int) -> float:
@@ -72,22 +67,4 @@ class Valley:
     @classmethod
     def along(cls, a: Floats, b: Floats, axis: Floats) -> Valley:
         """Find the valley between two groups of points along a direction of shape (n,), which is from a to b."""
-        pa, pb = a @ axis, b @ axis
-        low, high = float(np.median(pa)), float(np.median(pb))
-        if not high > low:
-            return cls(axis, low, 1.0)
-        width = _BANDWIDTH * max(min(pa.std(), pb.std()), 1e-12)
-        margin = (high - low) * 0.5
-        counts, edges = np.histogram(np.concatenate([pa, pb]), _GRID, (low - margin, high + margin))
-        centres = (edges[1:] + edges[:-1]) / 2
-        apart = np.arange(1 - _GRID, _GRID) * (edges[1] - edges[0])
-        kernel = np.exp(-0.5 * (apart / width) ** 2)
-        density = np.convolve(counts / np.convolve(np.ones(_GRID), kernel, "valid"), kernel, "valid")
-        left = int(np.argmax(np.where(centres < (low + high) / 2, density, -1.0)))
-        right = int(np.argmax(np.where(centres >= (low + high) / 2, density, -1.0)))
-        between = density[left : right + 1]
-        lower = max(min(density[left], density[right]), 1e-300)
-        # a valley may be flat: its middle moves less than its lowest point
-        floor = between <= max(_FLAT * between.min(), EMPTY * lower)
-        threshold = float(centres[left : right + 1][floor].mean())
-        return cls(axis, threshold, float(between.min() / lower))
+        return cls(axis, *lowest_between(a @ axis, b @ axis))

@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cgcnn_md.analysis.valley import EMPTY, Valley
+from cgcnn_md.analysis.valley import Valley
 from cgcnn_md.frame import Floats, Ints
+from cgcnn_md.kernels.valley import EMPTY
 
 FEWEST = 30  # points without which a group is not a group
 _TIE = 1e-3  # weight of an empty valley: it decides where nothing else does
