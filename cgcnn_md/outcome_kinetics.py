@@ -69,27 +69,25 @@ def _find(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints], t
     """Find kinetics and write them; give the sentences."""
     from cgcnn_md.analysis.kinetics import find_kinetics
     from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, residence_table, transitions_table
-    from cgcnn_md.analysis.kinetics_words import Clock
 
     tell.say("counting transitions between clusters")
-    dt, used = _one_spacing(stores)
-    config, clock = folder.config, Clock(dt)
+    timed = [store for store in stores if np.isfinite(step_time(store))]
+    config, used = folder.config, timed or list(stores)
     soft = bool(folder.record.get("states"))
     found = find_kinetics(used, groups, by="found", soft=soft, seed=config.train.seed)
-    numbers = {group.name: plain_numbers(group, clock) for group in found}
+    numbers = {group.name: plain_numbers(group) for group in found}
     for facts in numbers.values():
         facts["mean_square_displacement"] = _displacements(folder, facts["clusters"])
         facts["sentences"] = [reword(sentence, config.model.level) for sentence in facts["sentences"]]
     said = [sentence for facts in numbers.values() for sentence in facts["sentences"]]
-    if clock.unit == "frames":
+    if not timed:
         said.append("The time between frames is not known: times of kinetics are in frames.")
     if len(used) < len(stores):
         out = ", ".join(s.name for s in stores if s not in used)
-        said.append(f"Kinetics are those of frames {dt:.4g} ps apart; left out, for another spacing: {out}.")
-    spacing = dt if np.isfinite(dt) else None
-    _dump(folder, {"frame_spacing_ps": spacing, "sentences": said, "groups": numbers})
-    _write(rates_table(found, clock), folder, RATES)
-    _write(residence_table(found, clock), folder, RESIDENCE)
+        said.append(f"Kinetics leave out systems whose time between frames is not known: {out}; pass --dt.")
+    _dump(folder, {"sentences": said, "groups": numbers})
+    _write(rates_table(found), folder, RATES)
+    _write(residence_table(found), folder, RESIDENCE)
     _write(transitions_table(found, used), folder, TRANSITIONS)
     return said
 
@@ -127,18 +125,6 @@ def _unfit(folder: OutFolder, stores: Sequence[Store], groups: dict[str, Ints]) 
     if longest < _FEWEST_FRAMES:
         return f"{longest} frames a run are too few; {_FEWEST_FRAMES} or more are needed"
     return ""
-
-
-def _one_spacing(stores: Sequence[Store]) -> tuple[float, list[Store]]:
-    """Choose the time between frames that most atom-frames have, and the systems that have it."""
-    steps = [round(step_time(store), 9) for store in stores]
-    size: dict[float | None, int] = {}
-    keys = [step if np.isfinite(step) else None for step in steps]
-    for key, store in zip(keys, stores):
-        size[key] = size.get(key, 0) + store.n_frames * store.n_atoms
-    best = max(size, key=lambda key: size[key])
-    used = [store for key, store in zip(keys, stores) if key == best or (key and best and abs(key / best - 1) < 1e-3)]
-    return float("nan") if best is None else best, used
 
 
 def _dump(folder: OutFolder, content: dict[str, Any]) -> None:

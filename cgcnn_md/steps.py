@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def announce_compiling(tell: Progress) -> None:
     """Say so where the inner loops have yet to be compiled."""
-    from cgcnn_md.kernels import CACHE, will_compile
+    from cgcnn_md.kernels import CACHE
+    from cgcnn_md.kernels.kept import will_compile
 
     if will_compile():
         often = (

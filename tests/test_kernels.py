@@ -41,9 +41,10 @@ import numpy as np
 from cgcnn_md import kernels
 from cgcnn_md.frame import Frame
 from cgcnn_md.kernels.neighbours import CellList
-print(kernels.CACHE, kernels.will_compile())
+from cgcnn_md.kernels.kept import will_compile
+print(kernels.CACHE, will_compile())
 found = CellList.of(Frame(np.eye(3), np.zeros((3, 3)), np.zeros(3, bool), np.zeros(3, np.int16))).search(2, cutoff=5.0)
-print(found[1].round(3).tolist(), kernels.will_compile())
+print(found[1].round(3).tolist(), will_compile())
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from cgcnn_md.analysis.counts import NO_EXAMPLES, Counts, choose_lags, gather_co
 from cgcnn_md.analysis.kinds import find_kinds  # noqa: E402
 from cgcnn_md.analysis.kinetics import GroupKinetics, find_kinetics  # noqa: E402
 from cgcnn_md.analysis.kinetics_tables import plain_numbers, rates_table, transitions_table  # noqa: E402
-from cgcnn_md.analysis.kinetics_words import Clock, sentences  # noqa: E402
+from cgcnn_md.analysis.kinetics_words import sentences  # noqa: E402
 from cgcnn_md.analysis.markov import Bootstrap, Estimate  # noqa: E402
 from cgcnn_md.analysis.populations import populations  # noqa: E402
 from cgcnn_md.analysis.residence import Residence, reside  # noqa: E402
@@ -128,7 +129,7 @@ def test_systems_in_other_equilibria_have_models_of_their_own(tmp_path: Path) ->
         np.testing.assert_array_equal(group.transitions + np.diag(np.diag(total := count(store, [1])[0])), total)
         assert group.model is not None
         assert group.model.relaxation.value[0] == pytest.approx(-1 / np.log(0.8), rel=0.1)
-        assert sentences(group, Clock(2.0))[0].startswith(f"{group.name}: exchange between clusters 0 and 1 relaxes in")
+        assert sentences(group)[0].startswith(f"{group.name}: exchange between clusters 0 and 1 relaxes in")
 
 
 def test_a_system_has_the_lags_that_its_own_runs_bear(tmp_path: Path) -> None:
@@ -250,7 +251,7 @@ def test_says_that_timescales_never_level_off(tmp_path: Path) -> None:
     found = only(store_of(tmp_path, flickering(labels, 0.15, rng)))
     assert found.model is not None
     assert not found.model.level
-    text = " ".join(sentences(found, Clock(2.0)))
+    text = " ".join(sentences(found))
     assert re.search(r"timescales are not seen to level off: \S+ ps at a lag of 2 ps, .* lower bounds", text)
 
 
@@ -265,13 +266,13 @@ def test_few_data_do_not_make_a_timescale_level(tmp_path: Path) -> None:
 
 def test_says_that_frames_are_too_far_apart(tmp_path: Path) -> None:
     labels = hops(np.asarray([[0.6, 0.4], [0.4, 0.6]]), 500, 10, np.random.default_rng(0))
-    text = " ".join(sentences(only(store_of(tmp_path, labels)), Clock(10.0)))
+    text = " ".join(sentences(only(store_of(tmp_path, labels, dt=10.0))))
     assert re.search(r"lasts 2\.\d stored frames on average.*: frames at most [45]\.?\d* ps apart are needed", text)
 
 
 def test_says_that_runs_are_too_short(tmp_path: Path) -> None:
     labels = hops(np.asarray([[0.99, 0.01], [0.02, 0.98]]), 100, 300, np.random.default_rng(0))
-    text = " ".join(sentences(only(store_of(tmp_path, labels)), Clock(2.0)))
+    text = " ".join(sentences(only(store_of(tmp_path, labels))))
     assert re.search(r"runs of at least \d+ ps are needed", text)
 
 
@@ -282,8 +283,8 @@ def test_a_state_never_left_is_left_out_and_said(tmp_path: Path) -> None:
     assert found.model is not None
     assert found.model.states.tolist() == [0, 1]
     assert found.active_fraction == pytest.approx(1 - 399 / 9990)
-    assert "Li: cluster 2 left out" in " ".join(sentences(found, Clock(2.0)))
-    assert set(rates_table([found], Clock(2.0))["to"]) == {0, 1}
+    assert "Li: cluster 2 left out" in " ".join(sentences(found))
+    assert set(rates_table([found])["to"]) == {0, 1}
 
 
 def test_of_two_sets_that_exchange_within_the_model_is_of_the_one_seen_most(tmp_path: Path) -> None:
@@ -293,20 +294,20 @@ def test_of_two_sets_that_exchange_within_the_model_is_of_the_one_seen_most(tmp_
     assert found.model is not None
     assert found.model.states.tolist() == [0, 1]
     told = "Li: clusters 2, 3, 4 left out, since no atom was seen to go there from the others and back"
-    assert told in " ".join(sentences(found, Clock(2.0)))
+    assert told in " ".join(sentences(found))
 
 
 def test_exchange_that_is_over_within_a_frame_has_no_time(tmp_path: Path) -> None:
     labels = np.random.default_rng(1).permuted(np.arange(40) % 2 * np.ones((200, 1), dtype=int), axis=1)
     labels[1::2] = 1 - labels[::2]  # less alike than by chance
-    said = sentences(only(store_of(tmp_path, labels)), Clock(2.0))
+    said = sentences(only(store_of(tmp_path, labels)))
     assert said[0] == "Li: exchange between clusters 0 and 1 relaxes in less than the lag, 2 ps."
     assert not any("lower bounds" in text for text in said)
 
 
 def test_a_time_below_the_lag_is_given_where_it_is_known(tmp_path: Path) -> None:
     labels = hops(np.asarray([[0.55, 0.45], [0.45, 0.55]]), 2000, 50, np.random.default_rng(1))
-    (said, *_) = sentences(only(store_of(tmp_path, labels)), Clock(1.0))
+    (said, *_) = sentences(only(store_of(tmp_path, labels, dt=1.0)))
     found = re.search(r"relaxes in ([\d.]+) ps \(95 % interval ([\d.]+) to ([\d.]+) ps\), lag 1 ps", said)
     assert found is not None
     time, low, high = (float(number) for number in found.groups())
@@ -317,7 +318,7 @@ def test_a_time_below_the_lag_is_given_where_it_is_known(tmp_path: Path) -> None
 def test_small_numbers_are_written(tmp_path: Path) -> None:
     found = only(store_of(tmp_path, hops(TWO, 300, 10, np.random.default_rng(2))))
     (row, *_), (slow, *_) = (
-        plain_numbers(found, Clock(dt))["rate_per_ps"]["value"] for dt in (1.0, 1e12)
+        plain_numbers(replace(found, dt=dt))["rate_per_ps"]["value"] for dt in (1.0, 1e12)
     )  # fmt: skip
     assert slow[1] == pytest.approx(row[1] * 1e-12, rel=1e-9, abs=0)
 
@@ -326,14 +327,14 @@ def test_one_way_transitions_have_no_equilibrium(tmp_path: Path) -> None:
     labels = (np.arange(100)[:, None] > np.arange(5) * 20).astype(int)
     found = only(store_of(tmp_path, labels))
     assert found.model is None
-    assert "transitions go one way only (5 from 0 to 1)" in sentences(found, Clock(2.0))[0]
-    assert plain_numbers(found, Clock(2.0))["active_fraction"] == 0.0
+    assert "transitions go one way only (5 from 0 to 1)" in sentences(found)[0]
+    assert plain_numbers(found)["active_fraction"] == 0.0
 
 
 def test_no_transition_no_rates(tmp_path: Path) -> None:
     found = only(store_of(tmp_path, np.asarray([[0, 1]] * 50)))
     assert found.model is None
-    assert sentences(found, Clock(2.0)) == [
+    assert sentences(found) == [
         "Li: no transition between clusters was seen: no rates; runs of more than the present 100 ps, or more atoms, "
         "are needed."
     ]
@@ -349,7 +350,7 @@ def test_systems_that_keep_to_clusters_of_their_own_do_not_exchange(tmp_path: Pa
     found = only(stores)
     assert found.transitions.any() == (strays > 0)
     assert found.model is None
-    (said,) = sentences(found, Clock(2.0))[:1]
+    (said,) = sentences(found)[:1]
     assert f"every system keeps to one cluster ({share} of its atom-frames): no rates" in said
 
     mixed = [store_of(tmp_path / "m", hops(TWO, 400, 30, rng), name="m"), stores[0]]
@@ -362,11 +363,11 @@ def test_one_cluster_has_no_kinetics(tmp_path: Path) -> None:
 
 def test_times_are_frames_where_the_spacing_is_not_known(tmp_path: Path) -> None:
     labels = hops(TWO, 1000, 10, np.random.default_rng(9))
-    found, clock = only(store_of(tmp_path, labels, dt=None)), Clock(float("nan"))
-    facts = plain_numbers(found, clock)
+    found = only(store_of(tmp_path, labels, dt=None))
+    facts = plain_numbers(found)
     assert not [key for key in facts if key.endswith("_ps")]
     assert facts["relaxation_frames"]["value"] == pytest.approx([-1 / np.log(0.75)], rel=0.1)
-    assert {"rate_per_frame", "mfpt_frames"} < set(rates_table([found], clock))
+    assert {"rate_per_frame", "mfpt_frames"} < set(rates_table([found]))
     assert re.search(r"relaxes in 3\.\d+ frames", facts["sentences"][0])
 
 

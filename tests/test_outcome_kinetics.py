@@ -75,7 +75,7 @@ def test_numbers_tables_and_figures_come_from_the_folder(tmp_path: Path, transit
     n, labels = len(transition), hops(transition, 2000, 8, np.random.default_rng(0))
     result, told = find(folder_of(tmp_path / "out", ("", labels, 2.0)))
     facts = result.kinetics["groups"]["Li"]
-    assert result.kinetics["frame_spacing_ps"] == 2.0
+    assert facts["frame_spacing_ps"] == 2.0
     assert facts["lag_ps"] == facts["lag_frames"] * 2.0
     assert np.shape(facts["rate_per_ps"]["value"]) == (n, n)
     assert len(facts["relaxation_ps"]["value"]) == n - 1
@@ -105,14 +105,30 @@ def test_numbers_tables_and_figures_come_from_the_folder(tmp_path: Path, transit
         assert save_figure(getattr(plot, name)(), tmp_path / f"{name}.png", dpi=40).stat().st_size > 1000
 
 
-def test_systems_with_another_spacing_are_left_out_and_named(tmp_path: Path) -> None:
+def test_systems_with_other_spacings_have_times_of_their_own(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    made = [(name, hops(TWO, 400, n, rng), dt) for name, n, dt in (("a", 6, 2.0), ("b", 4, 2.0), ("c", 3, 5.0))]
-    result, _ = find(folder_of(tmp_path / "out", *made))
-    assert result.kinetics["sentences"][-1] == (
-        "Kinetics are those of frames 2 ps apart; left out, for another spacing: c."
-    )
-    assert set(result.transitions.system) == {"a", "b"}
+    path = hops(TWO, 4000, 20, rng)
+    made = [("often", path, 2.0), ("seldom", path[::4], 8.0), ("no time", path[:400], np.nan)]
+    result, told = find(folder_of(tmp_path / "out", *made))
+    often, seldom = (result.kinetics["groups"][f"Li in {name}"] for name in ("often", "seldom"))
+    assert (often["frame_spacing_ps"], seldom["frame_spacing_ps"]) == (2.0, 8.0)
+    slow = often["relaxation_ps"]
+    assert slow["low"][0] < seldom["relaxation_ps"]["value"][0] < slow["high"][0]
+    assert seldom["longest_run_ps"] == often["longest_run_ps"] == 8000.0
+    assert told[-1] == "Kinetics leave out systems whose time between frames is not known: no time; pass --dt."
+    assert set(result.transitions.system) == {"often", "seldom"}
+    assert result.rates.group.unique().tolist() == ["Li in often", "Li in seldom"]
+
+
+def test_systems_that_keep_to_clusters_of_their_own_are_counted_with_those_of_their_spacing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    stray = [np.where(rng.random((400, 6)) < 0.005, 1 - main, main) for main in (0, 0, 1)]
+    made = [(name, path, dt) for name, path, dt in zip("abc", stray, (2.0, 2.0, 5.0), strict=True)]
+    result, told = find(folder_of(tmp_path / "out", *made))
+    assert list(result.kinetics["groups"]) == ["Li in a, b", "Li in c"]
+    assert [facts["frame_spacing_ps"] for facts in result.kinetics["groups"].values()] == [2.0, 5.0]
+    assert not (result.path / "kinetics_rates.csv").exists()
+    assert sum("every system keeps to one cluster" in line for line in told) == 2
 
 
 def test_several_systems_have_panels_and_rows_of_their_own(tmp_path: Path) -> None:

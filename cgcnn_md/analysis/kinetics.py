@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cgcnn_md.analysis.census import step_time
 from cgcnn_md.analysis.counts import SHARE, Counts, choose_lags, gather_counts
 from cgcnn_md.analysis.kinds import find_kinds
 from cgcnn_md.analysis.kinetics_model import Markov, in_all, model_of, own_share
@@ -15,6 +16,8 @@ from cgcnn_md.analysis.residence import Residence
 from cgcnn_md.analysis.soft import gather_soft_counts, soft_lags
 from cgcnn_md.frame import Ints
 from cgcnn_md.store import Store
+
+_SAME = 1e-3  # times between frames that differ by so little are the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,8 @@ class GroupKinetics:
         hold them, the one that this is of.
     clusters
         Numbers of its clusters, shape (n,).
+    dt
+        Time in ps from a frame to the next, nan where unknown.
     counts
         Transitions by system: of one, or of all that hold it where these keep to clusters of their own.
     stays
@@ -36,14 +41,18 @@ class GroupKinetics:
         How probably an atom is still, or again, in its cluster later.
     model
         None where fewer than two clusters were each reached from the other, or systems keep to clusters of their own.
+    apart
+        Least share of its main cluster in a system, where systems keep to clusters of their own; 0 elsewhere.
     """
 
     name: str
     clusters: Ints
+    dt: float
     counts: dict[str, Counts]
     stays: Estimate
     residence: Residence
     model: Markov | None
+    apart: float
 
     @property
     def transitions(self) -> Ints:
@@ -63,11 +72,6 @@ class GroupKinetics:
         """Frames in the longest run."""
         return max(c.longest_run for c in self.counts.values())
 
-    @property
-    def apart(self) -> float:
-        """Least share of its main cluster in a system, where systems keep to clusters of their own; 0 elsewhere."""
-        return own_share(list(self.counts.values()))
-
 
 def find_kinetics(
     stores: Sequence[Store], groups: Mapping[str, Ints], *, by: str = "species", soft: bool = False, seed: int = 0
@@ -83,7 +87,7 @@ def find_kinetics(
     Parameters
     ----------
     stores
-        Systems with one time between frames.
+        Systems. Each has a time between frames; what is counted over several systems is of those with the same.
     groups
         Numbers of the clusters of each group.
     by
@@ -102,29 +106,50 @@ def find_kinetics(
     kinds = [kind for kind in find_kinds(stores, several, by=by) if len(kind.clusters) > 1]
     if not kinds:
         return []
-    lags = choose_lags(list(stores))
-    gathered = {s.name: gather_counts(s, kinds, lags=lags, seed=seed) for s in stores}
+    alike = same_spacing(stores)
+    lags = {s.name: choose_lags(together) for together in alike for s in together}
+    gathered = {s.name: gather_counts(s, kinds, lags=lags[s.name], seed=seed) for s in stores}
     products: dict[str, dict[str, Counts]] = {}
     if soft:
-        short = soft_lags(stores, lags, max(len(kind.clusters) for kind in kinds))
-        products = {s.name: gather_soft_counts(s, kinds, lags=short, seed=seed) for s in stores}
+        most = max(len(kind.clusters) for kind in kinds)
+        short = {s.name: soft_lags(together, lags[s.name], most) for together in alike for s in together}
+        products = {s.name: gather_soft_counts(s, kinds, lags=short[s.name], seed=seed) for s in stores}
     found = []
     for kind in kinds:
         counts = {system: gathered[system][kind.name] for system in kind.atoms}
-        for name, held in _each(kind.name, counts).items():
+        apart = own_share(list(counts.values()))
+        for name, held in _each(kind.name, counts, alike, together=bool(apart)).items():
             soft_ones = [products[system][kind.name].up_to(c.lags[-1]) for system, c in held.items() if soft]
-            model = model_of(list(held.values()), soft_ones, replace(kind, name=name).rng(seed))
-            found.append(GroupKinetics(name, kind.clusters, held, *model))
+            rng = replace(kind, name=name).rng(seed)
+            stays, residence, model = model_of(list(held.values()), soft_ones, rng, apart=bool(apart))
+            dt = next(step_time(s) for s in stores if s.name in held)
+            found.append(GroupKinetics(name, kind.clusters, dt, held, stays, residence, model, apart))
     return found
 
 
-def _each(name: str, counts: dict[str, Counts]) -> dict[str, dict[str, Counts]]:
-    """Part the counts of a kind by system, and name them; not where systems keep to clusters of their own.
+def same_spacing(stores: Sequence[Store]) -> list[list[Store]]:
+    """Take systems together that have the same time between frames, or whose time is not known."""
+    found: list[tuple[float, list[Store]]] = []
+    for store in stores:
+        dt = step_time(store)
+        alike = (lot for key, lot in found if (np.isnan(key) and np.isnan(dt)) or abs(dt / key - 1) < _SAME)
+        if (lot := next(alike, None)) is None:
+            found.append((dt, lot := []))
+        lot.append(store)
+    return [lot for _, lot in found]
 
-    Lags are then up to a quarter of the system's own longest run.
+
+def _each(
+    name: str, counts: dict[str, Counts], alike: Sequence[Sequence[Store]], *, together: bool
+) -> dict[str, dict[str, Counts]]:
+    """Part the counts of a kind by system, and name them; only by the time between frames where that is asked.
+
+    Lags are up to a quarter of the longest run of each part.
     """
-    if len(counts) < 2 or own_share(list(counts.values())):
-        return {name: counts}
     several = {system: c for system, c in counts.items() if (c.total[0].sum(axis=1) > 0).sum() > 1}
-    own = {system: c.up_to(c.longest_run // SHARE) for system, c in several.items()}
-    return {f"{name} in {system}": {system: c} for system, c in own.items()} or {name: counts}
+    if len(counts) > 1 and several and not together:
+        own = {system: c.up_to(c.longest_run // SHARE) for system, c in several.items()}
+        return {f"{name} in {system}": {system: c} for system, c in own.items()}
+    parts = [{s.name: counts[s.name] for s in lot if s.name in counts} for lot in alike]
+    held = [part for part in parts if part]
+    return {name if len(held) == 1 else f"{name} in {', '.join(part)}": part for part in held}

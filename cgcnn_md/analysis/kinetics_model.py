@@ -104,14 +104,14 @@ class Markov:
 
 
 def model_of(
-    systems: list[Counts], soft: list[Counts], rng: np.random.Generator
+    systems: list[Counts], soft: list[Counts], rng: np.random.Generator, *, apart: bool
 ) -> tuple[Estimate, Residence, Markov | None]:
     """Fit models at all lags, to soft counts where there are any, and choose one; mean stays and residence besides."""
     total = in_all(systems)
     every = np.arange(total.shape[1])
     moved = bool((total[0] * (1 - np.eye(len(every), dtype=np.int64))).any())
     states = largest_connected(total[0]) if moved else every[:0]
-    if len(states) < 2 or own_share(systems):
+    if len(states) < 2 or apart:
         bootstrap = Bootstrap(systems, np.inf, rng)
         return _stays(total[0], bootstrap, every), reside(systems, bootstrap), None
     if soft:

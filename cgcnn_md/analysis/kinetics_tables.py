@@ -21,27 +21,27 @@ _LABELS = "reversible Markov model of labels counted as core sets"
 _SOFT = "reversible Koopman model of memberships"
 
 
-def plain_numbers(group: GroupKinetics, clock: Clock) -> dict[str, Any]:
+def plain_numbers(group: GroupKinetics) -> dict[str, Any]:
     """Give everything known of one group as lists and numbers.
 
     Parameters
     ----------
     group
         Its kinetics.
-    clock
-        The unit of times, which the names of times end in.
 
     Returns
     -------
     dict
-        What ``kinetics.json`` holds of the group. An estimate is a dict of value, low and high; what is unknown
-        or infinite is None.
+        What ``kinetics.json`` holds of the group; names of times end in their unit, ps or frames. An estimate is a
+        dict of value, low and high; what is unknown or infinite is None.
     """
-    model, unit = group.model, clock.unit
+    model, clock = group.model, Clock(group.dt)
+    unit = clock.unit
     facts: dict[str, Any] = {
+        **({"frame_spacing_ps": clock.dt} if unit == "ps" else {}),
         "clusters": group.clusters.tolist(),
-        "sentences": sentences(group, clock),
-        "advice": advice(group, clock),
+        "sentences": sentences(group),
+        "advice": advice(group),
         "transitions_counted": group.transitions.tolist(),
         "active_clusters": [] if model is None else group.clusters[model.states].tolist(),
         "active_fraction": group.active_fraction,
@@ -90,15 +90,13 @@ def _model(model: Markov, clock: Clock) -> dict[str, Any]:
     return facts
 
 
-def rates_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFrame:
+def rates_table(groups: Sequence[GroupKinetics]) -> pd.DataFrame:
     """Make the table of rates and first-passage times, a row for every ordered pair of clusters in a model.
 
     Parameters
     ----------
     groups
         What `find_kinetics` found.
-    clock
-        The unit of times.
 
     Returns
     -------
@@ -108,11 +106,11 @@ def rates_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    rate, passage = ("rate_per_ps", "mfpt_ps") if clock.unit == "ps" else ("rate_per_frame", "mfpt_frames")
     for group in groups:
         if group.model is None:
             continue
-        model, moved = group.model, group.transitions
+        model, moved, clock = group.model, group.transitions, Clock(group.dt)
+        rate, passage = ("rate_per_ps", "mfpt_ps") if clock.unit == "ps" else ("rate_per_frame", "mfpt_frames")
         for i, j in np.argwhere(~np.eye(len(model.states), dtype=bool)).tolist():
             source, target = model.states[[i, j]]
             row = {"group": group.name, "from": int(group.clusters[source]), "to": int(group.clusters[target])}
@@ -126,15 +124,13 @@ def rates_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def residence_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFrame:
+def residence_table(groups: Sequence[GroupKinetics]) -> pd.DataFrame:
     """Make the table of residence correlations, a row for every cluster and lag.
 
     Parameters
     ----------
     groups
         What `find_kinetics` found.
-    clock
-        The unit of times.
 
     Returns
     -------
@@ -145,7 +141,7 @@ def residence_table(groups: Sequence[GroupKinetics], clock: Clock) -> pd.DataFra
 
     rows = []
     for group in groups:
-        found = group.residence
+        found, clock = group.residence, Clock(group.dt)
         for k, cluster in enumerate(group.clusters.tolist()):
             for i, lag in enumerate(found.lags.tolist()):
                 row = {"group": group.name, "cluster": cluster, f"time_{clock.unit}": lag * clock.step}

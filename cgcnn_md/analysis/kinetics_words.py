@@ -60,45 +60,42 @@ class Clock:
         return f" (95 % interval {first if unit == common else self(low)} to {last} {common})"
 
 
-def sentences(group: GroupKinetics, clock: Clock) -> list[str]:
+def sentences(group: GroupKinetics) -> list[str]:
     """Say what was found of one group of atoms.
 
     Parameters
     ----------
     group
         Its kinetics.
-    clock
-        The unit of times.
 
     Returns
     -------
     list of str
         Sentences, the group's name first in each.
     """
-    model = group.model
+    model, clock = group.model, Clock(group.dt)
     if model is None:
         found = [_without(group, clock)]
     else:
         found = [_slowest(group, model, clock), *_passages(group, model, clock), *_stays(group, model, clock)]
         found += _doubts(group, model, clock)
-    return [f"{group.name}: {text}." for text in [*found, *advice(group, clock)]]
+    return [f"{group.name}: {text}." for text in [*found, *advice(group)]]
 
 
-def advice(group: GroupKinetics, clock: Clock) -> list[str]:
+def advice(group: GroupKinetics) -> list[str]:
     """Say which frames would be needed where those that are there do not do.
 
     Parameters
     ----------
     group
         Its kinetics.
-    clock
-        The unit of times.
 
     Returns
     -------
     list of str
         Clauses; none where spacing and length are right.
     """
+    clock = Clock(group.dt)
     made = []
     stays = np.where(np.isfinite(group.stays.value), group.stays.value, np.inf)
     short = int(stays.argmin())

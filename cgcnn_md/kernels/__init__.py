@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import numba
 
 
@@ -22,19 +19,3 @@ def _can_keep() -> bool:
 
 CACHE = _can_keep()
 """Whether compiled loops are kept on disk; if not, every process compiles its own."""
-
-
-def will_compile() -> bool:
-    """Tell whether the loops have yet to be compiled on this machine, which takes about half a minute."""
-    from cgcnn_md.kernels import convolution, lookup, search
-
-    sums = (convolution.forward, convolution.backward, lookup.read_forward, lookup.read_backward)
-    loops = (search.near, search.far, search.edges, *sums)
-    if any(loop.signatures for loop in loops):
-        return False  # in this process
-    return not CACHE or not all(any(Path(str(loop.stats.cache_path)).glob(_index_of(loop))) for loop in loops)
-
-
-def _index_of(loop: Any) -> str:
-    """Give the pattern of the file by which numba finds a compiled loop again."""
-    return f"*.{loop.py_func.__name__}-{loop.py_func.__code__.co_firstlineno}.*.nbi"
