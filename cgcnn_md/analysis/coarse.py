@@ -111,7 +111,8 @@ def _walk(groups: Groups, bonds: Ints) -> list[tuple[Ints, Ints]]:
     root = np.full(len(groups), n)
     row = np.concatenate([ends[:, 0], loose[loose != head], root])
     column = np.concatenate([ends[:, 1], head[loose != head], place[groups.first]])
-    tree = coo_array((np.ones(len(row)), (row, column)), shape=(n + 1, n + 1)).tocsr()
+    places = row.astype(np.int32), column.astype(np.int32)  # SciPy 1.14 knows no others here
+    tree = coo_array((np.ones(len(row)), places), shape=(n + 1, n + 1)).tocsr()
     ways = dijkstra(tree, directed=False, indices=np.array([n]), unweighted=True, return_predecessors=True)
     depth, before = (of[0, :n].astype(np.int64) for of in ways)
     order = np.argsort(depth, kind="stable")

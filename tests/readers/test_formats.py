@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import MDAnalysis
 import numpy as np
 import pytest
 
@@ -104,8 +105,6 @@ def test_gsd() -> None:
 
 def universe_at(number: int, topology: str, files: str | list[str]) -> Any:
     """Make a Universe that stands at a frame, of whose boxes, times and elements MDAnalysis has much to say."""
-    import MDAnalysis
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         universe = MDAnalysis.Universe(topology, files, to_guess=())
@@ -134,6 +133,7 @@ def test_a_box_of_hoomd_has_its_tilts(tmp_path: Path, tilts: tuple[float, float,
     assert read.pbc.tolist() == [True, True, not flat]
 
 
+@pytest.mark.skipif(MDAnalysis.__version__.startswith("2.10."), reason="it cannot go through such a chain")
 def test_a_chain_of_hoomd_has_the_tilts_of_each_file(tmp_path: Path) -> None:
     paths = [write_gsd(tmp_path / f"{xy}.gsd", [10, 11, 12, xy, 0, 0]) for xy in (0.4, 1.2)]
     universe = universe_at(3, paths[0], paths)
