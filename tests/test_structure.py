@@ -71,7 +71,7 @@ def test_a_box_of_zeros_is_no_box() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10_000), st.floats(-20, 20))
+@given(st.integers(0, 10_000), st.floats(-20, 20, allow_subnormal=False))  # torch 2.4 turns them off when it compiles
 def test_wrapping_and_shifting_change_nothing(seed: int, shift: float) -> None:
     rng = np.random.default_rng(seed)
     atoms = gas(12, CELLS["skewed"] + rng.normal(scale=0.3, size=(3, 3)), rng)
