@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import softmax
 
 from cgcnn_md.analysis.lumping import counts_of
 from cgcnn_md.frame import Floats, Ints
@@ -124,8 +123,11 @@ class Membership:
 
 
 def _softmax(scaled: NDArray[np.floating], weights: Floats) -> Floats:
-    share: Floats = softmax(scaled @ weights[:-1] + weights[-1], axis=1)
-    return share
+    """Give the share of each class, shape (n, n_classes); worked out class by class, as classes are few."""
+    log = weights[:-1].T @ scaled.T + weights[-1][:, None]
+    share: Floats = np.exp(log - log.max(axis=0))
+    share /= share.sum(axis=0)
+    return share.T
 
 
 def _regress(scaled: Floats, follows: Floats) -> Floats:
@@ -144,6 +146,7 @@ def _regress(scaled: Floats, follows: Floats) -> Floats:
         Of the greatest likelihood, with scikit-learn's penalty (C = 1), shape (n + 1, n_classes).
     """
     n, shape = len(scaled), (scaled.shape[1] + 1, follows.shape[1])
+    follows = np.ascontiguousarray(follows.T).T
 
     def unlikely(flat: Floats) -> tuple[float, Floats]:
         weights = flat.reshape(shape)
