@@ -63,7 +63,6 @@ def test_loops_run_whether_or_not_they_can_be_kept(tmp_path: Path, refused: bool
 POOL = """
 import numba
 import torch
-from scipy.stats import norm
 from cgcnn_md.kernels.threads import one_torch_thread
 
 torch.set_num_threads(2)
@@ -82,7 +81,6 @@ def test_the_pool_of_the_loops_leaves_torch_its_one_thread() -> None:
 BOTH = """
 import numba
 import torch
-from scipy.stats import norm
 from cgcnn_md.kernels.convolution import gated_sum
 from cgcnn_md.kernels.threads import side_by_side
 

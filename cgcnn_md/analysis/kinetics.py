@@ -106,14 +106,17 @@ def find_kinetics(
     kinds = [kind for kind in find_kinds(stores, several, by=by) if len(kind.clusters) > 1]
     if not kinds:
         return []
-    alike = same_spacing(stores)
-    lags = {s.name: choose_lags(together) for together in alike for s in together}
-    gathered = {s.name: gather_counts(s, kinds, lags=lags[s.name], seed=seed) for s in stores}
+    spacing = {s.name: step_time(s) for s in stores}
+    alike = _alike(stores, spacing)
+    most = max(len(kind.clusters) for kind in kinds)
+    gathered: dict[str, dict[str, Counts]] = {}
     products: dict[str, dict[str, Counts]] = {}
-    if soft:
-        most = max(len(kind.clusters) for kind in kinds)
-        short = {s.name: soft_lags(together, lags[s.name], most) for together in alike for s in together}
-        products = {s.name: gather_soft_counts(s, kinds, lags=short[s.name], seed=seed) for s in stores}
+    for lot in alike:
+        lags = choose_lags(lot)
+        gathered |= {s.name: gather_counts(s, kinds, lags=lags, seed=seed) for s in lot}
+        if soft:
+            short = soft_lags(lot, lags, most)
+            products |= {s.name: gather_soft_counts(s, kinds, lags=short, seed=seed) for s in lot}
     found = []
     for kind in kinds:
         counts = {system: gathered[system][kind.name] for system in kind.atoms}
@@ -122,21 +125,22 @@ def find_kinetics(
             soft_ones = [products[system][kind.name].up_to(c.lags[-1]) for system, c in held.items() if soft]
             rng = replace(kind, name=name).rng(seed)
             stays, residence, model = model_of(list(held.values()), soft_ones, rng, apart=bool(apart))
-            dt = next(step_time(s) for s in stores if s.name in held)
+            dt = spacing[next(iter(held))]
             found.append(GroupKinetics(name, kind.clusters, dt, held, stays, residence, model, apart))
     return found
 
 
-def same_spacing(stores: Sequence[Store]) -> list[list[Store]]:
+def _alike(stores: Sequence[Store], spacing: Mapping[str, float]) -> list[list[Store]]:
     """Take systems together that have the same time between frames, or whose time is not known."""
-    found: list[tuple[float, list[Store]]] = []
+    found: list[list[Store]] = []
     for store in stores:
-        dt = step_time(store)
-        alike = (lot for key, lot in found if (np.isnan(key) and np.isnan(dt)) or abs(dt / key - 1) < _SAME)
-        if (lot := next(alike, None)) is None:
-            found.append((dt, lot := []))
+        dt = spacing[store.name]
+        keys = [spacing[lot[0].name] for lot in found]
+        same = (lot for key, lot in zip(keys, found) if np.isclose(dt, key, rtol=_SAME, atol=0.0, equal_nan=True))
+        if (lot := next(same, None)) is None:
+            found.append(lot := [])
         lot.append(store)
-    return [lot for _, lot in found]
+    return found
 
 
 def _each(
