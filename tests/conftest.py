@@ -19,13 +19,6 @@ settings.load_profile("gate")
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-@pytest.fixture(autouse=True)
-def figures_where_they_are_tested(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the report without figures but in tests marked `figures`: they take most of the time of a small run."""
-    if request.node.get_closest_marker("figures") is None:
-        monkeypatch.setattr("cgcnn_md.outcome_figures.draw_figures", lambda _: [])
-
-
 @pytest.fixture(scope="session")
 def copper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Copper example: trajectory and topology in their own folder, as readers leave files beside them."""

@@ -192,7 +192,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.figures
 def test_writes_tables_figure_and_report(made: Path) -> None:
     result = revisit.gates(made / "out")
     assert set(result.gates["species"]) == {"Cl", "Na"}

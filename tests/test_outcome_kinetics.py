@@ -200,7 +200,6 @@ def test_one_cluster_does_not_load_deeptime(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.figures
 def test_the_command_draws_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = folder_of(tmp_path / "out", ("", hops(TWO, 400, 6, np.random.default_rng(4)), 2.0))
     points = {"frame": [0, 1, 2], "atom": [0, 1, 2], "x": [0.0, 1, 2], "y": [0.0, 1, 2], "cluster": [0, 1, 1]}
