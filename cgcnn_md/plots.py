@@ -50,12 +50,14 @@ class Plots:
             lag = float(header["lag"]) * float(header["dt"])
         timed = in_time(str(store.attrs.get("view", "time")))
         try:
-            shuffled = self._result.shuffled
+            found = self._result.shuffled
+            shuffled = None if found.empty else found  # of a frame alone
+        except MissingFileError:  # pairs were not made by time
+            shuffled = None
+        if shuffled is not None:
             none = shuffled.loc[timeless(shuffled), ["species", "feature"]].agg(tuple, axis=1)
             denied = table[["species", "feature"]].agg(tuple, axis=1).isin(set(none))
             table = table.assign(timescale_ps=table["timescale_ps"].mask(denied))
-        except MissingFileError:  # pairs were not made by time
-            shuffled = None
         options = {"kept": kept, "lag": lag if lag > 0 else None, "shuffled": shuffled, "timed": timed, **options}
         return plot_spectrum(table[table["species"].isin(embedded)], ax=_canvas(ax), **options)
 

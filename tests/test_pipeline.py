@@ -327,6 +327,11 @@ def test_encodes_new_files_with_a_saved_model(made: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(result.embedding[:], cgcnn_md.open_embedding(made).embedding[:], atol=1e-5)
 
 
+def test_a_frame_alone_is_encoded_as_among_others(made: Path, tmp_path: Path) -> None:
+    result = cgcnn_md.encode(made, crystal()[3:4], out=tmp_path / "out")
+    np.testing.assert_allclose(result.embedding[0], cgcnn_md.open_embedding(made).embedding[3], atol=1e-5)
+
+
 def test_the_lag_of_a_model_is_a_time(tmp_path: Path) -> None:
     cgcnn_md.train(crystal(), out=tmp_path / "model", dt=2.0, lag=1, **TINY)
     for dt, frames, told in (
